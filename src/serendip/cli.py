@@ -1,0 +1,250 @@
+"""The command line. Exit code 0: done, 1: failed, 2: bad input, 3: done, but the validity gate failed."""
+
+import json
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import ParamSpec
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from serendip import __version__
+from serendip.errors import InputError, MissingExtraError, SerendipError
+
+FAILED, BAD_INPUT, NOT_VALID, INTERRUPTED = 1, 2, 3, 130
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+P = ParamSpec("P")
+
+
+def explained(command: Callable[P, int | None]) -> Callable[P, None]:
+    """Turn our own errors into a line and an exit code; let everything else show its traceback."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            code = command(*args, **kwargs)
+        except (InputError, MissingExtraError) as error:
+            errors.print(f"Error: {error}", style="red", markup=False, soft_wrap=True)
+            code = BAD_INPUT
+        except SerendipError as error:
+            errors.print(f"Failed: {error}", style="red", markup=False, soft_wrap=True)
+            code = FAILED
+        except KeyboardInterrupt:
+            errors.print("Stopped. What is done is kept; the same command goes on from there.")
+            code = INTERRUPTED
+        sys.exit(code or 0)
+
+    return run
+
+
+class Shard(click.ParamType):
+    """`i/N`: the tasks whose index leaves i when divided by N."""
+
+    name = "i/N"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """The two numbers."""
+        if isinstance(value, tuple):
+            return value
+        first, slash, count = str(value).partition("/")
+        if not (slash and first.isdigit() and count.isdigit() and int(first) < int(count)):
+            self.fail(f"Got {value!r}, but expected i/N with 0 <= i < N, such as 0/4.", param, ctx)
+        return int(first), int(count)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="serendip")
+def main() -> None:
+    """Model-independent searches for new physics: scores, calibrated p-values, and how far to trust them."""
+
+
+set_option = click.option("--set", "overrides", multiple=True, metavar="KEY.KEY=VALUE", help="Override one key.")
+workers_option = click.option("--workers", type=click.IntRange(1), help="Processes on this machine.")
+output_option = click.option("-o", "--output", type=click.Path(path_type=Path), help="Run folder.")
+
+
+@main.command()
+@output_option
+@workers_option
+@explained
+def demo(output: Path | None, workers: int | None) -> int:
+    """Simulate a falling spectrum with a hidden resonance, and search for it."""
+    from serendip.search.demo import demo_config
+
+    return _search(demo_config(), output or Path("runs/demo"), workers or 2, (0, 1))
+
+
+@main.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@set_option
+@workers_option
+@output_option
+@click.option("--shard", type=Shard(), default="0/1", help="Run only this part of the tasks, for array jobs.")
+@explained
+def run(
+    config: Path, overrides: tuple[str, ...], workers: int | None, output: Path | None, shard: tuple[int, int]
+) -> int:
+    """Run the search of CONFIG, or go on with it where it stopped."""
+    from serendip.config import load_config
+
+    loaded = load_config(config, overrides)
+    return _search(loaded, output or Path(loaded.output or f"runs/{config.stem}"), workers, shard)
+
+
+def _search(config, output: Path, workers: int | None, shard: tuple[int, int]) -> int:  # type: ignore[no-untyped-def]
+    from serendip.report.tables import result_table
+    from serendip.run.progress import progress_on
+    from serendip.search import SEARCHES
+
+    if workers is not None:
+        config = config.model_copy(update={"engine": config.engine.model_copy(update={"workers": workers})})
+    result = SEARCHES[config.search](config, output, progress=progress_on(), shard=shard)
+    if result is None:
+        console.print(f"Shard {shard[0]}/{shard[1]} is done. When all are: serendip merge {output}")
+        return 0
+    console.print(result_table(result.as_json()))
+    console.print(f"Report: {output / 'report.html'}", soft_wrap=True)
+    return 0 if result.valid else NOT_VALID
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@explained
+def status(folder: Path) -> None:
+    """How far the run in FOLDER has got; from another shell, or after a crash."""
+    from serendip.run.progress import duration
+    from serendip.run.status import status as read_status
+
+    state = read_status(folder)
+    table = Table("stage", "done", "of", "rate", "time left")
+    for stage in state.stages:
+        rate = "–" if stage.rate_per_s is None else f"{60 * stage.rate_per_s:.1f}/min"
+        left = "–" if stage.eta_s is None or not state.running else duration(stage.eta_s)
+        table.add_row(stage.name, str(stage.done), str(stage.total), rate, left)
+    console.print(table)
+    console.print("running" if state.running else "not running")
+    if state.last:
+        console.print(f"last: {json.dumps(state.last)}", markup=False, soft_wrap=True)
+
+
+@main.command()
+@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
+@output_option
+@workers_option
+@explained
+def merge(folders: tuple[Path, ...], output: Path | None, workers: int | None) -> int:
+    """Bring shards together (one shared folder, or several into the -o one), and finish the search."""
+    from serendip.config import make_config
+    from serendip.run.folder import RunFolder
+    from serendip.run.merge import merge as merge_folders
+
+    into = output or folders[0]
+    if len(folders) > 1 or into != folders[0]:
+        merge_folders(folders, into)
+    return _search(make_config(RunFolder.at(into).config), into, workers, (0, 1))
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@explained
+def report(folder: Path) -> int:
+    """Write the report of the run in FOLDER anew, from its results."""
+    from serendip.config import make_config
+    from serendip.run.folder import RunFolder
+
+    return _search(make_config(RunFolder.at(folder).config), folder, None, (0, 1))
+
+
+@main.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@set_option
+@workers_option
+@output_option
+@explained
+def evaluate(config: Path, overrides: tuple[str, ...], workers: int | None, output: Path | None) -> None:
+    """Compare the methods of CONFIG on labelled events: AUC, ROC, significance improvement, with errors."""
+    from serendip.config import load_config
+    from serendip.run.progress import progress_on
+    from serendip.search.evaluate import evaluate as evaluate_methods
+    from serendip.search.evaluate import metrics_table
+
+    loaded = load_config(config, overrides)
+    folder = output or Path(f"runs/{config.stem}-evaluate")
+    metrics = evaluate_methods(loaded, folder, workers=workers, progress=progress_on())
+    console.print(metrics_table(metrics))
+    console.print(f"Report: {folder / 'report.html'}", soft_wrap=True)
+
+
+@main.command()
+@click.argument("kind", type=click.Choice(["dijet"]))
+@click.option("--background", type=click.IntRange(0), default=100_000, show_default=True, help="Number of events.")
+@click.option("--signal", type=click.IntRange(0), default=0, show_default=True, help="Number of events.")
+@click.option("--signal-mass", type=float, default=3500.0, show_default=True, help="GeV.")
+@click.option("--signal-width", type=float, default=100.0, show_default=True, help="GeV.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help=".h5, .parquet, .csv or .npz")
+@explained
+def simulate(
+    kind: str, background: int, signal: int, signal_mass: float, signal_width: float, seed: int, output: Path
+) -> None:
+    """Write events whose truth is known: a falling dijet spectrum, with a resonance if asked for."""
+    from serendip.data.write import write_events
+    from serendip.simulate.dijet import simulate_dijet
+
+    events, truth = simulate_dijet(background, signal, signal_mass=signal_mass, signal_width=signal_width, seed=seed)
+    write_events(output, events, truth)
+    console.print(f"Wrote {len(events):,} events to {output}", soft_wrap=True)
+
+
+@main.group()
+def data() -> None:
+    """Public event samples."""
+
+
+@data.command("list")
+@explained
+def list_data() -> None:
+    """The sets that can be fetched by name."""
+    from serendip.data import catalogue
+
+    table = Table("name", "what it is", "source", "licence")
+    for name in catalogue.names():
+        entry = catalogue.describe(name)
+        table.add_row(name, entry.description, entry.page, entry.licence)
+    console.print(table)
+
+
+@data.command("fetch")
+@click.argument("name")
+@explained
+def fetch_data(name: str) -> None:
+    """Find set NAME in $SERENDIP_DATA, or download it and pin its hash."""
+    from serendip.data import catalogue
+
+    console.print(str(catalogue.fetch(name)), soft_wrap=True)
+
+
+@main.command()
+@explained
+def methods() -> None:
+    """Every method: its name, what it needs, where it comes from."""
+    from serendip.score import METHODS
+
+    table = Table("name", "what it does", "needs", "source")
+    for name, method in METHODS.items():
+        table.add_row(name, method.summary, ", ".join(sorted(method.needs)), method.source)
+    console.print(table)
+
+
+@main.command()
+@explained
+def schema() -> None:
+    """The JSON Schema of the config."""
+    from serendip.config import Config
+
+    click.echo(json.dumps(Config.model_json_schema(by_alias=True), indent=2))

@@ -1,0 +1,127 @@
+"""Read a config, and say what is wrong with it by the path of the key."""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from serendip.config.schema import Config
+from serendip.errors import ConfigError, unknown_name
+
+UNION_BRANCHES = {"Scan", "list[tuple[float,float]]", "str", "list[str]", "int", "literal['auto']"}
+
+
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
+    """Read a YAML config; `${NAME}` and `${NAME:-default}` stand for environment variables.
+
+    Args:
+        path: the YAML file.
+        overrides: `a.b=value` each, the value written as in YAML.
+
+    Raises:
+        ConfigError: the file is no YAML mapping, a key is unknown or wrong, or a variable is not set.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}).") from error
+    try:
+        given = yaml.safe_load(_expand(text))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: Got text that is no YAML: {error}") from error
+    if not isinstance(given, dict):
+        raise ConfigError(f"{path}: Got {type(given).__name__}, but expected a mapping such as `search: resonance`.")
+    for override in overrides:
+        _override(given, override)
+    return make_config(given)
+
+
+def make_config(given: Mapping[str, Any]) -> Config:
+    """A config from plain values.
+
+    Raises:
+        ConfigError: a key is unknown or wrong; each line of the message begins with the key's path.
+    """
+    try:
+        return Config.model_validate(given)
+    except ValidationError as error:
+        lines = [_say(detail) for detail in error.errors()]
+        raise ConfigError("\n".join(dict.fromkeys(lines))) from None
+
+
+def _expand(text: str) -> str:
+    """Put the values of environment variables in; what stands in a comment stays as it is."""
+
+    def value(match: re.Match[str]) -> str:
+        name, default = match["name"], match["default"]
+        if not os.environ.get(name) and default is None:
+            raise ConfigError(
+                f"Got ${{{name}}}, but the environment variable {name} is not set. Set it, or write ${{{name}:-default}}."
+            )
+        return os.environ.get(name) or default
+
+    def line(given: str) -> str:
+        comment = re.search(r"(^|\s)#", given)
+        end = comment.start() if comment else len(given)
+        return re.sub(r"\$\{(?P<name>\w+)(?::-(?P<default>[^}]*))?\}", value, given[:end]) + given[end:]
+
+    return "\n".join(line(given) for given in text.split("\n"))
+
+
+def _override(given: dict[str, Any], override: str) -> None:
+    path, separator, text = override.partition("=")
+    if not separator:
+        raise ConfigError(f"--set: Got {override!r}, but expected key.key=value.")
+    *parents, last = path.split(".")
+    place: Any = given
+    for key in parents:
+        place = place[int(key)] if isinstance(place, list) and key.isdigit() else place.setdefault(key, {})
+        if not isinstance(place, dict | list):
+            raise ConfigError(f"--set: Got {path!r}, but {key!r} holds a value, not a section.")
+    value = yaml.safe_load(text)
+    if isinstance(place, list):
+        place[int(last)] = value
+    else:
+        place[last] = value
+
+
+def _say(detail: Any) -> str:
+    """One pydantic complaint as a line that begins with the path of the key."""
+    parts = [part for part in detail["loc"] if not (isinstance(part, str) and part in UNION_BRANCHES)]
+    path = ".".join(str(part) for part in parts)
+    if detail["type"] == "extra_forbidden":
+        section = _section(parts[:-1])
+        message = unknown_name("key", str(parts[-1]), section) if section else "no such key."
+    elif detail["type"] == "missing":
+        message = "missing; this key has no default."
+    elif detail["type"] == "value_error":
+        message = str(detail["ctx"]["error"])
+    else:
+        message = f"Got {detail['input']!r}. {detail['msg']}."
+    # A validator of a whole section names the key itself.
+    return f"{path}: {message}" if path else message
+
+
+def _section(parts: Sequence[Any]) -> list[str]:
+    """The keys that the section at this path knows."""
+    model: Any = Config
+    for part in parts:
+        if isinstance(part, int):
+            continue
+        found = [f for key, f in model.model_fields.items() if part in (key, f.alias)]
+        if not found:
+            return []
+        model = _model_in(found[0].annotation)
+        if model is None:
+            return []
+    return [field.alias or key for key, field in model.model_fields.items()]
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((m for arg in getattr(annotation, "__args__", ()) if (m := _model_in(arg))), None)

@@ -1,0 +1,1 @@
+"""One file a format: which columns it holds, and its rows in chunks."""

@@ -1,0 +1,40 @@
+"""The methods by name, and what each is fitted with."""
+
+from typing import Any
+
+from serendip.errors import InputError
+from serendip.score.supervised import Supervised
+from serendip.score.weak.cwola import Cwola
+from serendip.score.weak.idealised import Idealised
+
+METHODS: dict[str, type] = {
+    "cwola": Cwola,
+    "idealised": Idealised,
+    "supervised": Supervised,
+}
+
+KEYWORDS = {"mass": "m", "window": "window", "background": "background", "truth": "truth"}
+
+
+def fit_inputs(method: Any, **offered: Any) -> dict[str, Any]:
+    """Of everything at hand, what this method's `fit` takes beside x: what it needs, and the weights.
+
+    Truth and background are left out where a method does not ask for them, so that it cannot read them.
+
+    Args:
+        method: an instance or a class with `needs`.
+        **offered: any of m, window, w, background, truth; None stands for what is not at hand.
+
+    Raises:
+        InputError: the method needs something that is not at hand.
+    """
+    inputs = {"w": offered.get("w")}
+    for need in sorted(method.needs):
+        keyword = KEYWORDS[need]
+        if offered.get(keyword) is None:
+            name = method.__name__ if isinstance(method, type) else type(method).__name__
+            raise InputError(
+                f"{keyword}: Got none, but {name} needs {need}. Pass it, or choose another method."
+            )
+        inputs[keyword] = offered[keyword]
+    return inputs

@@ -1,0 +1,207 @@
+"""Compare methods on labelled events: the truth that no fit may read, held against the scores.
+
+The methods see the data as in the search, the injected signal included. The labelled signal events that were not injected
+are scored too, by models that never saw them, so that the signal efficiency is known better than the data allow.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from serendip.config import Config
+from serendip.data import Truth, Window
+from serendip.errors import ConfigError
+from serendip.report import Panel, RocPanel, SicPanel, TablePanel, write_report
+from serendip.run.cluster import EngineSettings
+from serendip.run.engine import run_stage
+from serendip.run.folder import RunFolder
+from serendip.run.progress import Progress, Silent
+from serendip.run.provenance import Stopwatch, peak_memory_mb, versions
+from serendip.run.task import Stage
+from serendip.search.prepare import Prepared, count_summary, input_files, joined, prepared
+from serendip.search.resonance_panels import drawn_roc, percent
+from serendip.search.scan import Experiment, anomalies
+from serendip.seeds import seed_for
+from serendip.stats.roc import Performance, performance, roc_curve
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """The events of the evaluation.
+
+    Attributes:
+        experiment: the data, and behind them the spare signal events, which are scored but not trained on.
+        is_signal: of the events in the window.
+    """
+
+    experiment: Experiment
+    is_signal: np.ndarray
+
+
+def evaluate(
+    config: Config, output: str | Path, *, workers: int | None = None, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Score with each method of the config in one window, and write metrics.json and a report.
+
+    Args:
+        config: an analysis of labelled data (`data.truth`, or simulated events).
+        output: the run folder.
+        workers: processes; as in the config if not given.
+        progress: who is told.
+
+    Raises:
+        ConfigError: the data have no truth.
+    """
+    watch = Stopwatch()
+    p = prepared(config.analysis())
+    window = evaluation_window(p)
+    folder = RunFolder.open(output, {k: v for k, v in config.resolved().items() if k != "output"})
+    stage = Stage("evaluate", evaluate_task, len(config.method))
+    settings = EngineSettings(workers or config.engine.workers, config.engine.scheduler, config.engine.jobqueue)
+    with watch.stage("evaluate"):
+        tasks = run_stage(folder, stage, config.analysis(), settings=settings, progress=progress or Silent())
+    truth = labelled(p, window).is_signal
+    found = {
+        method.title: _performance(config, task["score"], truth)
+        for method, task in zip(config.method, tasks, strict=True)
+    }
+    metrics = _metrics(p, window, found, watch)
+    folder.write_json("metrics.json", metrics)
+    write_report(folder.path, metrics, _panels(p, tasks, truth, metrics), config=folder.config)
+    return metrics
+
+
+def evaluate_task(config_json: str, index: int) -> dict[str, object]:
+    """Scores of one method for the labelled events in the window, higher is more anomalous."""
+    p = prepared(config_json)
+    window = evaluation_window(p)
+    events = labelled(p, window)
+    method = p.config.method[index]
+    anomaly = anomalies(p, events.experiment, method, window, "evaluate", 0)
+    return {"score": anomaly[window.contains(events.experiment.m)]}
+
+
+def evaluation_window(p: Prepared) -> Window:
+    """The window that the config names, else the one of the scan with most true signal.
+
+    Raises:
+        ConfigError: the data have no truth.
+    """
+    if p.truth is None:
+        raise ConfigError(
+            "data.truth: missing, but evaluate needs labelled events. Name the column that is 1 for signal."
+        )
+    if p.config.evaluate.window is not None:
+        return Window(*p.config.evaluate.window)
+    signal = p.m[p.truth.is_signal]
+    if not len(signal):
+        raise ConfigError("data: Got no signal event, but evaluate needs some. Inject some with data.inject.signal.")
+    return max(p.windows, key=lambda window: int(window.contains(signal).sum()))
+
+
+def labelled(p: Prepared, window: Window) -> Labelled:
+    """The data and the spare signal in the window."""
+    assert p.truth is not None  # checked by evaluation_window
+    spare = None if p.spare is None or p.spare.m is None else p.spare[window.contains(p.spare.m)]
+    everything = joined(p.events, spare)
+    rows = np.arange(len(everything))
+    is_signal = np.concatenate([p.truth.is_signal, np.ones(len(everything) - len(p.events), dtype=bool)])
+    assert everything.m is not None
+    experiment = Experiment(
+        everything, rows, everything.m, everything.w, Truth(is_signal), trained=rows < len(p.events)
+    )
+    return Labelled(experiment, is_signal[window.contains(everything.m)])
+
+
+def _performance(config: Config, score: np.ndarray, truth: np.ndarray) -> Performance:
+    settings = config.evaluate
+    return performance(
+        score,
+        truth,
+        fprs=settings.fpr,
+        min_background=settings.min_background,
+        replicas=settings.bootstraps,
+        seed=seed_for(config.seed, "bootstrap"),
+    )
+
+
+def _metrics(p: Prepared, window: Window, found: Mapping[str, Performance], watch: Stopwatch) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "search": "evaluate",
+        "window": [window.low, window.high],
+        "methods": {
+            name: {
+                "auc": vars(one.auc),
+                "max_sic": vars(one.max_sic) | {"at": vars(one.best)},
+                "sic_at": {f"{fpr:g}": vars(value) for fpr, value in one.sic_at.items()},
+            }
+            for name, one in found.items()
+        },
+        "events": count_summary(p),
+        "inputs": input_files(p.config),
+        "seed": p.config.seed,
+        "versions": versions(),
+        "timing": watch.timing(),
+        "peak_memory_mb": peak_memory_mb(),
+    }
+
+
+def _panels(p: Prepared, tasks: list[dict[str, Any]], truth: np.ndarray, metrics: Mapping[str, Any]) -> list[Panel]:
+    curves = tuple(
+        drawn_roc(method.title, roc_curve(task["score"], truth))
+        for method, task in zip(p.config.method, tasks, strict=True)
+    )
+    caption = f"{truth.sum()} signal and {(~truth).sum()} background events in the window."
+    columns, rows = _rows(metrics)
+    return [
+        TablePanel("metrics", "Methods compared", columns, rows, "Errors by a bootstrap of the events."),
+        SicPanel("sic", "Significance improvement", curves, tuple(p.config.cuts), caption=caption),
+        RocPanel("roc", "Background rejection", curves, caption),
+    ]
+
+
+def _rows(metrics: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    fprs = list(next(iter(metrics["methods"].values()))["sic_at"])
+    columns = (
+        "method",
+        "AUC",
+        "max SIC",
+        "at ε_B",
+        "background",
+        "signal",
+        *(f"SIC at {percent(float(f))}" for f in fprs),
+    )
+    rows = []
+    for name, one in metrics["methods"].items():
+        at = one["max_sic"]["at"]
+        rows.append(
+            (
+                name,
+                _estimate(one["auc"], 4),
+                _estimate(one["max_sic"], 2),
+                f"{at['eps_b']:.2g}",
+                f"{at['n_background']:.0f}",
+                f"{at['n_signal']:.0f}",
+                *(_estimate(one["sic_at"][f], 2) for f in fprs),
+            )
+        )
+    return columns, tuple(rows)
+
+
+def _estimate(value: Mapping[str, float], digits: int) -> str:
+    return f"{value['value']:.{digits}f} ± {value['error']:.{digits}f}"
+
+
+def metrics_table(metrics: Mapping[str, Any]) -> Table:
+    """The comparison for a terminal."""
+    columns, rows = _rows(metrics)
+    low, high = metrics["window"]
+    table = Table(*columns, title=f"Labelled events in {low:g}–{high:g}")
+    for row in rows:
+        table.add_row(*row)
+    return table
