@@ -64,9 +64,7 @@ def write_fixed_frame(path: Path, columns: dict) -> None:
         for block, dtype in enumerate(types):
             names = [name for name, values in columns.items() if values.dtype == dtype]
             frame[f"block{block}_items"] = np.array(names, dtype="S")
-            values = frame.create_dataset(
-                f"block{block}_values", data=np.column_stack([columns[n] for n in names])
-            )
+            values = frame.create_dataset(f"block{block}_values", data=np.column_stack([columns[n] for n in names]))
             values.attrs["transposed"] = np.uint8(1)
 
 

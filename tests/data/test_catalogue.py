@@ -34,16 +34,12 @@ def remote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder.mkdir()
     (folder / "toy.csv").write_text("a\n1\n")
     monkeypatch.delenv(catalogue.DATA_FOLDER, raising=False)
-    server = http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), functools.partial(Handler, directory=str(folder))
-    )
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     address = f"http://127.0.0.1:{server.server_port}"
     sets = {
-        name: catalogue.PublicSet(
-            "a toy", f"{name}.csv", address, "CC0", f"{address}/{name}.csv", (f"sub/{name}.csv",)
-        )
+        name: catalogue.PublicSet("a toy", f"{name}.csv", address, "CC0", f"{address}/{name}.csv", (f"sub/{name}.csv",))
         for name in ("toy", "cut", "gone")
     }
     monkeypatch.setattr(catalogue, "CATALOGUE", sets)
@@ -66,9 +62,7 @@ def test_a_changed_file_names_both_hashes_and_the_way_out(remote: Path, tmp_path
     path = catalogue.fetch("toy", tmp_path / "cache")
     pinned = json.loads((path.parent / catalogue.HASHES).read_text())["toy.csv"]
     path.write_text("a\n2\n")
-    with pytest.raises(
-        InputError, match=rf"toy.csv: Got SHA-256 [0-9a-f]{{64}}, but expected {pinned}.*Delete"
-    ):
+    with pytest.raises(InputError, match=rf"toy.csv: Got SHA-256 [0-9a-f]{{64}}, but expected {pinned}.*Delete"):
         catalogue.fetch("toy", tmp_path / "cache")
 
 
@@ -79,9 +73,7 @@ def test_a_public_file_that_changed_is_noticed(remote: Path, tmp_path: Path) -> 
         catalogue.fetch("toy", tmp_path / "cache")
 
 
-def test_a_local_copy_goes_before_the_network(
-    remote: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_local_copy_goes_before_the_network(remote: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "data/sub").mkdir(parents=True)
     (tmp_path / "data/sub/gone.csv").write_text("a\n")
     monkeypatch.setenv(catalogue.DATA_FOLDER, str(tmp_path / "data"))
@@ -101,9 +93,7 @@ def test_a_failed_download_gives_the_address_and_the_place_and_leaves_nothing(
 def test_no_network_gives_the_address_and_the_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(catalogue.DATA_FOLDER, raising=False)
     closed = "http://127.0.0.1:9/toy.csv"
-    monkeypatch.setattr(
-        catalogue, "CATALOGUE", {"toy": catalogue.PublicSet("", "toy.csv", closed, "", closed)}
-    )
+    monkeypatch.setattr(catalogue, "CATALOGUE", {"toy": catalogue.PublicSet("", "toy.csv", closed, "", closed)})
     with pytest.raises(InputError, match=rf"{closed} .*by hand.*{tmp_path}/toy.csv"):
         catalogue.fetch("toy", tmp_path)
 

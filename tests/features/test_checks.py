@@ -35,9 +35,7 @@ def test_features_that_are_not_asked_for_are_not_checked() -> None:
 def test_a_non_finite_feature_is_counted() -> None:
     y = RNG.normal(size=N)
     y[[7, 9]] = np.inf
-    with pytest.raises(
-        InputError, match=r"features.y: Got 2 non-finite values \(the first, inf, for event 7\)"
-    ):
+    with pytest.raises(InputError, match=r"features.y: Got 2 non-finite values \(the first, inf, for event 7\)"):
         check_features(events(y=y))
 
 

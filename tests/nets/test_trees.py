@@ -5,12 +5,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from numba import njit
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 
 from serendip.errors import InputError
-from serendip.nets import Trees, bin_features
+from serendip.nets import Trees, _tree_kernels, bin_features
 
 
 def two_bumps(n=6000, d=4, shift=0.7, seed=0):
@@ -236,6 +237,16 @@ def test_constant_features_give_no_split():
     x, y = two_bumps(500)
     trees = Trees(members=2, iterations=3).fit(np.ones_like(x), y)
     assert np.ptp(trees.score(x)) == 0
+
+
+def test_kernels_compile_where_no_folder_can_be_written(monkeypatch):
+    def without_cache(cache=False, **options):
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available")
+        return njit(**options)
+
+    monkeypatch.setattr(_tree_kernels, "njit", without_cache)
+    assert _tree_kernels.kernel(lambda a: a + 1)(2) == 3
 
 
 def lhco_features():

@@ -79,7 +79,7 @@ def test_a_batch_system_needs_its_extra(folder, monkeypatch):
 
 FAKE_SBATCH = """#!/bin/sh
 cp "$1" {folder}/script
-sh "$1" >/dev/null 2>&1 &
+sh {folder}/script >/dev/null 2>&1 &
 echo "Submitted batch job 1"
 """
 

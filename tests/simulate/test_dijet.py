@@ -88,10 +88,7 @@ def significance_improvement(score: np.ndarray, is_signal: np.ndarray, backgroun
 def test_noise_features_say_nothing() -> None:
     events, truth = simulate_dijet(5000, 5000, features=7, seed=3)
     assert list(events.columns)[4:] == ["noise_1", "noise_2", "noise_3"]
-    assert (
-        stats.ks_2samp(*(events.columns["noise_2"][truth.is_signal == s] for s in (True, False))).pvalue
-        > 0.01
-    )
+    assert stats.ks_2samp(*(events.columns["noise_2"][truth.is_signal == s] for s in (True, False))).pvalue > 0.01
 
 
 def test_the_seed_decides_everything() -> None:

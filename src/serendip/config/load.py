@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from serendip.config.schema import Config
 from serendip.errors import ConfigError, unknown_name
 
-UNION_BRANCHES = {"Scan", "list[tuple[float,float]]", "str", "list[str]", "int", "literal['auto']"}
+UNION_BRANCHES = {"scan", "list", "str", "list[str]", "int", "literal['auto']"}
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
@@ -35,6 +35,8 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         raise ConfigError(f"{path}: Got text that is no YAML: {error}") from error
     if not isinstance(given, dict):
         raise ConfigError(f"{path}: Got {type(given).__name__}, but expected a mapping such as `search: resonance`.")
+    if None in given:  # YAML reads the bare key `null` as nothing
+        given["null"] = given.pop(None)
     for override in overrides:
         _override(given, override)
     return make_config(given)
@@ -84,6 +86,8 @@ def _override(given: dict[str, Any], override: str) -> None:
             raise ConfigError(f"--set: Got {path!r}, but {key!r} holds a value, not a section.")
     value = yaml.safe_load(text)
     if isinstance(place, list):
+        if not (last.isdigit() and int(last) < len(place)):
+            raise ConfigError(f"--set: Got {path!r}, but {'.'.join(parents)} has entries 0 to {len(place) - 1}.")
         place[int(last)] = value
     else:
         place[last] = value
@@ -102,8 +106,16 @@ def _say(detail: Any) -> str:
         message = str(detail["ctx"]["error"])
     else:
         message = f"Got {detail['input']!r}. {detail['msg']}."
-    # A validator of a whole section names the key itself.
-    return f"{path}: {message}" if path else message
+    return _joined(path, message)
+
+
+def _joined(path: str, message: str) -> str:
+    """The path of a section and what its own check says, which may begin with the key below it."""
+    if not path:
+        return message
+    if re.match(r"[a-z_]+(\.\w+)*: ", message):
+        return f"{path}.{message.removeprefix(path.rsplit('.', 1)[-1] + '.')}"
+    return f"{path}: {message}"
 
 
 def _section(parts: Sequence[Any]) -> list[str]:

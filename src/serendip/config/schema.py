@@ -2,17 +2,19 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from serendip.data import Window
-from serendip.errors import unknown_name
+from serendip.data.expressions import parse
+from serendip.errors import InputError, unknown_name
 from serendip.run.nulls import NULLS
 from serendip.score import METHODS
-from serendip.score.classifiers import CLASSIFIERS
+from serendip.score.classifiers import CLASSIFIERS, make_classifier
 from serendip.select.windows import resolution_windows, spectrum_edges, step_windows
-from serendip.stats.families import FAMILIES
+from serendip.stats.families import FAMILIES, Family
 
 
 def known(kind: str, names: Mapping[str, Any]) -> BeforeValidator:
@@ -24,6 +26,14 @@ def known(kind: str, names: Mapping[str, Any]) -> BeforeValidator:
         return name
 
     return BeforeValidator(check)
+
+
+def _columns_of(name: str, text: str) -> frozenset[str]:
+    """The columns that a feature is computed from."""
+    try:
+        return frozenset(parse(text).names)
+    except InputError as error:
+        raise ValueError(f"features.{name}: {error}") from None
 
 
 class Section(BaseModel):
@@ -140,6 +150,11 @@ class Classifier(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
     name: Annotated[str, known("classifier", CLASSIFIERS)] = "trees"
 
+    @model_validator(mode="after")
+    def _known_settings(self) -> "Classifier":
+        make_classifier(self.name, **self.settings)
+        return self
+
     @property
     def settings(self) -> dict[str, Any]:
         """What is passed to the classifier's constructor."""
@@ -168,8 +183,26 @@ class Background(Section):
 
     family: Annotated[str, known("family", FAMILIES)] = "dijet"
     order: int | Literal["auto"] = "auto"
+    lowest: int = Field(3, ge=2, description="where the F-test begins; from 2 parameters it stops too early in thin spectra")
     alpha: float = Field(0.05, gt=0, lt=1, description="an order is raised where the F-test's p is below it")
     toys: int = Field(2000, ge=0, description="for the local p of the best window by pseudo-experiments")
+
+
+    @model_validator(mode="after")
+    def _known_order(self) -> "Background":
+        orders = FAMILIES[self.family].orders
+        if self.order != "auto" and self.order not in orders:
+            raise ValueError(f"order: Got {self.order}, but expected auto or one of {list(orders)} for {self.family}.")
+        return self
+
+
+    @property
+    def shape(self) -> Family:
+        """The family, with the orders that the F-test may choose from."""
+        family = FAMILIES[self.family]
+        if self.order != "auto":
+            return family
+        return replace(family, orders=tuple(order for order in family.orders if order >= self.lowest))
 
 
 class Null(Section):
@@ -223,7 +256,10 @@ class Config(Section):
     features: dict[str, str] = Field(min_length=1, description="name: column or expression")
     units: dict[str, str] = {}
     mass: Mass
-    windows: Scan | list[tuple[float, float]]
+    windows: Annotated[
+        Annotated[Scan, Tag("scan")] | Annotated[list[tuple[float, float]], Tag("list")],
+        Discriminator(lambda given: "list" if isinstance(given, list | tuple) else "scan"),
+    ]
     method: list[Method] = Field(min_length=1)
     reference: Reference | None = None
     cuts: list[Annotated[float, Field(gt=0, lt=1)]] = Field([0.01, 0.002], min_length=1)
@@ -259,8 +295,12 @@ class Config(Section):
                 f"features: Got {self.mass.name!r}, the mass itself, but expected features that do not know it. "
                 "A method that sees the mass finds every window anomalous."
             )
-        if self.data.truth in self.features:
-            raise ValueError(f"features: Got {self.data.truth!r}, the truth, but expected what data have too.")
+        for name, text in self.features.items():
+            if self.data.truth in _columns_of(name, text):
+                raise ValueError(f"features.{name}: Got {self.data.truth!r}, the truth, but expected what data have too.")
+        for method in self.method:
+            if "truth" in METHODS[method.name].needs and self.data.truth is None and self.data.simulate is None:
+                raise ValueError(f"data.truth: missing, but {method.name} needs the column that is 1 for signal.")
         needing = [m.name for m in self.method if "background" in METHODS[m.name].needs]
         if self.null.generator == "reference":
             needing.append("null.generator: reference")

@@ -158,9 +158,7 @@ def _download(known: PublicSet, path: Path) -> None:
         pooch.HTTPDownloader(timeout=SECONDS_TO_ANSWER)(known.url, part, None)
         os.replace(part, path)
     except OSError as error:  # every error of the network is one, and so is a full disk
-        raise InputError(
-            f"Got no file from {known.url} ({error}), but expected a download. {by_hand}"
-        ) from error
+        raise InputError(f"Got no file from {known.url} ({error}), but expected a download. {by_hand}") from error
     finally:
         if part is not None:
             Path(part).unlink(missing_ok=True)

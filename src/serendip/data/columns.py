@@ -115,9 +115,7 @@ def _existing(file: str, inside: str | None) -> Source:
 def _format(path: Path) -> ModuleType:
     suffix = _suffix(path.name)
     if suffix is None:
-        raise InputError(
-            f"{path}: Got an unknown format, but expected a name that ends in {', '.join(FORMATS)}."
-        )
+        raise InputError(f"{path}: Got an unknown format, but expected a name that ends in {', '.join(FORMATS)}.")
     return FORMATS[suffix]
 
 

@@ -36,9 +36,7 @@ class Events:
             object.__setattr__(self, "w", np.ones(self._first_length()))
         for name, values in self._arrays():
             if values.ndim != 1 or len(values) != len(self):
-                raise InputError(
-                    f"{name}: Got shape {values.shape}, but expected ({len(self)},) as the weights."
-                )
+                raise InputError(f"{name}: Got shape {values.shape}, but expected ({len(self)},) as the weights.")
 
     def _first_length(self) -> int:
         return len(next(iter(self.columns.values()))) if self.columns else len(self.m)  # type: ignore[arg-type]

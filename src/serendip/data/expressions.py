@@ -122,9 +122,7 @@ def _syntax_tree(text: str) -> ast.expr:
         message = f"Got an expression that cannot be read: {error.msg}.\n{_excerpt(text, place, place + 1)}"
         raise InputError(message) from None
     except (ValueError, RecursionError, MemoryError) as error:
-        raise InputError(
-            f"Got an expression that cannot be read: {error or 'it is nested too deeply'}."
-        ) from None
+        raise InputError(f"Got an expression that cannot be read: {error or 'it is nested too deeply'}.") from None
 
 
 def _columns_in(tree: ast.expr) -> list[ast.Name]:
@@ -136,9 +134,7 @@ def _columns_in(tree: ast.expr) -> list[ast.Name]:
 def _check(text: str, node: ast.expr, depth: int) -> None:
     """Refuse every node that is not on the list; whatever is new in Python is refused too."""
     if depth > DEEPEST_NESTING:
-        raise InputError(
-            f"Got an expression nested deeper than {DEEPEST_NESTING} levels: name its parts as columns."
-        )
+        raise InputError(f"Got an expression nested deeper than {DEEPEST_NESTING} levels: name its parts as columns.")
     match node:
         case ast.Name():
             return
@@ -155,9 +151,7 @@ def _check(text: str, node: ast.expr, depth: int) -> None:
         case _:
             kind = type(node).__name__.lower()
             raise InputError(
-                _pointing_at(
-                    text, node, f"Got {kind}, but expected numbers, columns, operators and functions."
-                )
+                _pointing_at(text, node, f"Got {kind}, but expected numbers, columns, operators and functions.")
             )
     for part in _parts(node):
         _check(text, part, depth + 1)
@@ -190,9 +184,7 @@ def _check_call(text: str, node: ast.Call) -> None:
         raise InputError(_pointing_at(text, node.func, unknown_name("function", name, FUNCTIONS)))
     function, got = FUNCTIONS[name], len(node.args)
     if node.keywords:
-        raise InputError(
-            _pointing_at(text, node, f"Got a keyword in {name}(...), but expected values alone.")
-        )
+        raise InputError(_pointing_at(text, node, f"Got a keyword in {name}(...), but expected values alone."))
     if not function.fewest <= got <= function.most:
         message = f"Got {got} arguments for {name}, but expected {function.arity}."
         raise InputError(_pointing_at(text, node, message))
@@ -201,9 +193,7 @@ def _check_call(text: str, node: ast.Call) -> None:
 def _check_operator(text: str, node: ast.UnaryOp | ast.BinOp, operator: ast.AST) -> None:
     if type(operator) not in OPERATORS:
         kind = type(operator).__name__
-        raise InputError(
-            _pointing_at(text, node, f"Got operator {kind}, but expected one of + - * / ** % & | ~.")
-        )
+        raise InputError(_pointing_at(text, node, f"Got operator {kind}, but expected one of + - * / ** % & | ~."))
     if isinstance(operator, ast.BitAnd | ast.BitOr | ast.Invert):
         for part in _parts(node):
             if not (isinstance(part, ast.Name) or _is_logical(part)):
@@ -214,9 +204,7 @@ def _check_comparison(text: str, node: ast.Compare) -> None:
     for operator in node.ops:
         if type(operator) not in OPERATORS:
             kind = type(operator).__name__
-            raise InputError(
-                _pointing_at(text, node, f"Got comparison {kind}, but expected < <= > >= == or !=.")
-            )
+            raise InputError(_pointing_at(text, node, f"Got comparison {kind}, but expected < <= > >= == or !=."))
     for part in _parts(node):
         if isinstance(part, ast.BinOp) and isinstance(part.op, ast.BitAnd | ast.BitOr):
             _refuse_loose_comparison(text, part)
@@ -224,9 +212,7 @@ def _check_comparison(text: str, node: ast.Compare) -> None:
 
 def _refuse_loose_comparison(text: str, node: ast.expr) -> None:
     """`a > 1 & b < 2` means `a > (1 & b) < 2` in Python: nobody who writes it wants that."""
-    message = (
-        "Got & | or ~ beside a number, but expected true or false on its sides: write (a > 1) & (b < 2)."
-    )
+    message = "Got & | or ~ beside a number, but expected true or false on its sides: write (a > 1) & (b < 2)."
     raise InputError(_pointing_at(text, node, message))
 
 
@@ -253,11 +239,8 @@ def _value(node: ast.expr, columns: Mapping[str, np.ndarray]) -> Values:
     if isinstance(node, ast.Call):
         return FUNCTIONS[node.func.id].call(*[_number(value) for value in values])  # type: ignore[attr-defined]
     operator = node.op  # type: ignore[attr-defined]
-    if isinstance(operator, LOGICAL):
-        values = [_truth(value) for value in values]
-    else:
-        values = [_number(value) for value in values]
-    return _folded(OPERATORS[type(operator)], values)
+    taken_as = _truth if isinstance(operator, LOGICAL) else _number
+    return _folded(OPERATORS[type(operator)], [taken_as(value) for value in values])
 
 
 def _compared(node: ast.Compare, columns: Mapping[str, np.ndarray]) -> Values:

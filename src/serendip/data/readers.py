@@ -135,9 +135,7 @@ class _Bad:
     value: float
 
 
-def _finite(
-    kept: dict[str, np.ndarray], bad: dict[str, _Bad], source: Source, start: int
-) -> dict[str, np.ndarray]:
+def _finite(kept: dict[str, np.ndarray], bad: dict[str, _Bad], source: Source, start: int) -> dict[str, np.ndarray]:
     """The rows whose values are all finite; the others are counted."""
     good = np.ones(len(kept[ROW]), bool)
     for name, values in kept.items():
@@ -179,9 +177,7 @@ def _require_some(
     place = ", ".join(map(str, files))
     if selected:
         raise TooFewEventsError(f"{place}: Got non-finite values in all of the {selected} selected rows.")
-    raise TooFewEventsError(
-        f"{place}: Got no event of {rows} with where={recipe.where!r}, but expected at least one."
-    )
+    raise TooFewEventsError(f"{place}: Got no event of {rows} with where={recipe.where!r}, but expected at least one.")
 
 
 def _joined(chunks: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
@@ -192,9 +188,7 @@ def _joined(chunks: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
 def _truth(values: np.ndarray, recipe: Recipe) -> Truth:
     if not np.isin(values, (0.0, 1.0)).all():
         some = ", ".join(f"{value:g}" for value in np.unique(values)[:5])
-        raise InputError(
-            f"truth: Got the values {some}, but expected 0 and 1; write truth='{recipe.truth} == ...'."
-        )
+        raise InputError(f"truth: Got the values {some}, but expected 0 and 1; write truth='{recipe.truth} == ...'.")
     return Truth(values == 1)
 
 
@@ -206,8 +200,7 @@ def _events(columns: dict[str, np.ndarray], recipe: Recipe, planned: Plan) -> Ev
         columns={name: columns[name] for name in planned.values if name not in (MASS, WEIGHT, TRUTH)},
         m=columns.get(MASS),
         w=w if w is not None else np.ones(len(columns[ROW])),
-        observers={ROW: columns[ROW]}
-        | {name: _ids(name, columns[OBSERVER + name]) for name in planned.observers},
+        observers={ROW: columns[ROW]} | {name: _ids(name, columns[OBSERVER + name]) for name in planned.observers},
         units=dict(recipe.units),
         mass_name=planned.mass_name,
     )
@@ -218,7 +211,5 @@ def _ids(name: str, values: np.ndarray) -> np.ndarray:
     if values.dtype.kind != "f" or not np.array_equal(values, np.floor(values)):
         return values
     if np.abs(values).max() > LARGEST_EXACT_ID:
-        raise InputError(
-            f"{name}: Got ids beyond 2^53, which CSV loses digits of; write the file as Parquet."
-        )
+        raise InputError(f"{name}: Got ids beyond 2^53, which CSV loses digits of; write the file as Parquet.")
     return values.astype(np.int64)

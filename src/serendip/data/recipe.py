@@ -45,15 +45,11 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if isinstance(self.features, str) or not (self.features or self.mass):
-            raise InputError(
-                f"features: Got {self.features!r}, but expected names or a mapping to expressions."
-            )
+            raise InputError(f"features: Got {self.features!r}, but expected names or a mapping to expressions.")
         if self.non_finite not in ("error", "drop"):
             raise InputError(f"non_finite: Got {self.non_finite!r}, but expected 'error' or 'drop'.")
         if ROW in self.observers:
-            raise InputError(
-                f"observers: Got {ROW!r}, but expected another name: it is the row number in the file."
-            )
+            raise InputError(f"observers: Got {ROW!r}, but expected another name: it is the row number in the file.")
 
 
 @dataclass(frozen=True)
@@ -68,12 +64,12 @@ class Plan:
     mass_name: str
 
     def selected(self, raw: Mapping[str, np.ndarray], row: np.ndarray) -> dict[str, np.ndarray]:
-        """The values of the rows that pass, as arrays of their own, so that the chunk can go."""
+        """The values of the rows that pass, so that the chunk can go."""
         if self.where is not None:
             keep = np.flatnonzero(self.where.evaluate(self._with_derived(raw)))
             raw, row = {name: values[keep] for name, values in raw.items()}, row[keep]
-        kept = {name: _owned(expression.evaluate(raw)) for name, expression in self.values.items()}
-        return kept | {OBSERVER + name: raw[name].copy() for name in self.observers} | {ROW: row}
+        kept = {name: np.asarray(expression.evaluate(raw), np.float64) for name, expression in self.values.items()}
+        return kept | {OBSERVER + name: raw[name] for name in self.observers} | {ROW: row}
 
     def _with_derived(self, raw: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         return {name: expression.evaluate(raw) for name, expression in self.derived.items()} | dict(raw)
@@ -87,9 +83,7 @@ def plan(source: Source, recipe: Recipe) -> Plan:
             observer is among the features.
     """
     known = column_names(str(source))
-    named = (
-        recipe.features if isinstance(recipe.features, Mapping) else {name: name for name in recipe.features}
-    )
+    named = recipe.features if isinstance(recipe.features, Mapping) else {name: name for name in recipe.features}
     features = {name: _expression(f"features.{name}", text, source, known) for name, text in named.items()}
     roles = {
         role: _expression(key, text, source, known)
@@ -100,9 +94,7 @@ def plan(source: Source, recipe: Recipe) -> Plan:
         )
         if text is not None
     }
-    observers = {
-        name: _expression("observers", name, source, known, only_column=True) for name in recipe.observers
-    }
+    observers = {name: _expression("observers", name, source, known, only_column=True) for name in recipe.observers}
     mass_name = recipe.mass_name or (recipe.mass if recipe.mass in known else None) or "mass"
     _check_roles(features, roles, observers, mass_name)
 
@@ -114,9 +106,7 @@ def plan(source: Source, recipe: Recipe) -> Plan:
     return Plan(values, derived, tuple(observers), where, tuple(reads), mass_name)
 
 
-def _expression(
-    key: str, text: str, source: Source, known: Sequence[str], *, only_column: bool = False
-) -> Expression:
+def _expression(key: str, text: str, source: Source, known: Sequence[str], *, only_column: bool = False) -> Expression:
     """A column by its exact name, or an expression of columns that exist."""
     if text in known:
         return column(text)
@@ -173,11 +163,4 @@ def _check_truth_alone(roles: Mapping[str, Expression], observers: Mapping[str, 
     visible |= {"weight": roles[WEIGHT]} if WEIGHT in roles else {}
     for key, expression in visible.items():
         for name in set(expression.names) & set(roles[TRUTH].names):
-            raise InputError(
-                f"{key}: Got column {name!r}, which is the truth; it may not stand among the events."
-            )
-
-
-def _owned(values: np.ndarray) -> np.ndarray:
-    """Never a view or the column itself: it would keep the whole chunk alive."""
-    return np.array(values, dtype=np.float64)
+            raise InputError(f"{key}: Got column {name!r}, which is the truth; it may not stand among the events.")

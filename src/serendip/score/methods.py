@@ -33,8 +33,6 @@ def fit_inputs(method: Any, **offered: Any) -> dict[str, Any]:
         keyword = KEYWORDS[need]
         if offered.get(keyword) is None:
             name = method.__name__ if isinstance(method, type) else type(method).__name__
-            raise InputError(
-                f"{keyword}: Got none, but {name} needs {need}. Pass it, or choose another method."
-            )
+            raise InputError(f"{keyword}: Got none, but {name} needs {need}. Pass it, or choose another method.")
         inputs[keyword] = offered[keyword]
     return inputs

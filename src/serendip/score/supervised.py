@@ -24,9 +24,7 @@ class Supervised(BaseEstimator):
     source = "arXiv:2109.00546"
     summary = "a classifier of true signal against background in the window: a ceiling, needs truth"
 
-    def __init__(
-        self, classifier: str = "trees", *, settings: dict[str, Any] | None = None, seed: int = 0
-    ) -> None:
+    def __init__(self, classifier: str = "trees", *, settings: dict[str, Any] | None = None, seed: int = 0) -> None:
         self.classifier = classifier
         self.settings = settings
         self.seed = seed
@@ -35,9 +33,7 @@ class Supervised(BaseEstimator):
         """What can be computed once for all windows and folds; its rows stand for those of x."""
         return make_settled(self).prepare(x)
 
-    def fit(
-        self, x: Features, m: PerEvent, window: Window, *, w: PerEvent | None = None, truth: Truth
-    ) -> "Supervised":
+    def fit(self, x: Features, m: PerEvent, window: Window, *, w: PerEvent | None = None, truth: Truth) -> "Supervised":
         """Fit the classifier; signal and background count equally.
 
         Args:

@@ -169,7 +169,7 @@ def null_spectrum(p: Prepared, data: Scan) -> Check:
     limit = p.config.gate.min_goodness
     background = p.config.background
     window = p.windows[data.best[1]]
-    fit = fit_background(p.spectrum(p.m, p.events.w), background.family, p.uncut_fit.order, window)
+    fit = fit_background(p.spectrum(p.m, p.events.w), background.shape, p.uncut_fit.order, window)
     return Check(
         "null spectrum",
         bool(fit.goodness_p >= limit or p.config.null.generator == "reference"),

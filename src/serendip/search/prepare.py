@@ -70,8 +70,8 @@ class Prepared:
         background = self.config.background
         order = background.order
         if order == "auto":
-            order = choose_order(spectrum, background.family, None, alpha=background.alpha).order
-        return fit_background(spectrum, background.family, order, None)
+            order = choose_order(spectrum, background.shape, None, alpha=background.alpha).order
+        return fit_background(spectrum, background.shape, order, None)
 
     @cached_property
     def null(self) -> NullGenerator:

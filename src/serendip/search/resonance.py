@@ -134,7 +134,7 @@ class Findings:
         self.local: LocalExcess = local_p_value(
             self.best_spectrum,
             self.window,
-            p.config.background.family,
+            p.config.background.shape,
             int(data.order[data.best]),
             toys=p.config.background.toys,
             seed=seed_for(p.config.seed, "local toys"),
@@ -211,7 +211,7 @@ class Findings:
         for family, order in self._other_shapes():
             shape = fit_background(self.best_spectrum, family, order, self.window)
             invented = spurious_signal(
-                shape.expected[None], self.p.edges, self.p.windows, self.p.config.background.family,
+                shape.expected[None], self.p.edges, self.p.windows, self.p.config.background.shape,
                 int(self.data.order[self.data.best]),
             )  # fmt: skip
             found += [float(value) for value in invented.mean if np.isfinite(value)]

@@ -89,7 +89,7 @@ def uncut_z(p: Prepared) -> np.ndarray:
         np.tile(spectrum.counts, (k, 1)),
         p.edges,
         p.windows,
-        p.config.background.family,
+        p.config.background.shape,
         p.config.background.order,
         alpha=p.config.background.alpha,
         variances=np.tile(spectrum.variances, (k, 1)),
@@ -126,7 +126,7 @@ def spectrum_panels(found: "Findings") -> Iterator[SpectrumPanel]:
 
 def _fit(p: Prepared, spectrum: Spectrum, window: Window, order: int) -> BackgroundFit | None:
     try:
-        return fit_background(spectrum, p.config.background.family, order, window)
+        return fit_background(spectrum, p.config.background.shape, order, window)
     except FitError:
         return None
 
@@ -192,7 +192,7 @@ def score_panel(found: "Findings") -> ScorePanel:
         cuts=tuple((percent(cut), -float(np.log10(cut))) for cut in p.config.cuts),
         window_weights=p.events.w[inside],
         sideband_weights=p.events.w[~inside],
-        score_name="−log₁₀ of the background efficiency",
+        score_name=r"$-\log_{10}$ background efficiency",
         caption="Cross-fitted: no event is scored by a model that saw it.",
     )
 

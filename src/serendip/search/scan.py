@@ -183,7 +183,7 @@ def fit_scan(p: Prepared, counts: np.ndarray, variances: np.ndarray) -> Scan:
         counts.reshape(len(windows), -1),
         p.edges,
         windows,
-        background.family,
+        background.shape,
         background.order,
         variances=variances.reshape(len(windows), -1),
         alpha=background.alpha,

@@ -101,14 +101,10 @@ def fold_numbers(groups: int | Int[np.ndarray, " n"], folds: int, seed: int = 0)
     return _deal(sizes, folds, rng)[group]
 
 
-def _deal(
-    sizes: Int[np.ndarray, " groups"], folds: int, rng: np.random.Generator
-) -> Int[np.ndarray, " groups"]:
+def _deal(sizes: Int[np.ndarray, " groups"], folds: int, rng: np.random.Generator) -> Int[np.ndarray, " groups"]:
     """Lay groups end to end in random order, and cut the line into equal parts."""
     if len(sizes) < folds:
-        raise InputError(
-            f"Got {len(sizes)} groups of events for {folds} folds, but expected at least one for each."
-        )
+        raise InputError(f"Got {len(sizes)} groups of events for {folds} folds, but expected at least one for each.")
     order = rng.permutation(len(sizes))
     ends = np.cumsum(sizes[order])
     middle = ends - 0.5 * sizes[order]

@@ -19,9 +19,7 @@ def passes_cut(anomaly: Float[np.ndarray, " n"], efficiency: float) -> Bool[np.n
         InputError: the efficiency is not in (0, 1].
     """
     if not 0 < efficiency <= 1:
-        raise InputError(
-            f"cuts: Got {efficiency}, but expected an efficiency above 0 and at most 1, such as 0.01."
-        )
+        raise InputError(f"cuts: Got {efficiency}, but expected an efficiency above 0 and at most 1, such as 0.01.")
     return anomaly >= -np.log10(efficiency)
 
 

@@ -133,9 +133,7 @@ def simulate_dijet(
     background = _background_normals(rng, n_background)
     signal = rng.standard_normal((n_signal, len(SIGNAL)))
     columns = {
-        name: np.concatenate(
-            [BACKGROUND[name].quantile(background[:, i]), SIGNAL[name].quantile(signal[:, i])]
-        )
+        name: np.concatenate([BACKGROUND[name].quantile(background[:, i]), SIGNAL[name].quantile(signal[:, i])])
         + (mass_correlation * m if name in MASS_LIKE else 0.0)
         for i, name in enumerate(list(BACKGROUND)[:features])
     }
@@ -155,9 +153,7 @@ def background_density(
     return np.where(inside, _falling(np.where(inside, m, mass_range[0])) / integral, 0.0)
 
 
-def background_cdf(
-    m: Float[np.ndarray, " n"], mass_range: tuple[float, float] = MASS_RANGE
-) -> Float[np.ndarray, " n"]:
+def background_cdf(m: Float[np.ndarray, " n"], mass_range: tuple[float, float] = MASS_RANGE) -> Float[np.ndarray, " n"]:
     """The share of the background below m: uniform for background events."""
     nodes, cumulative = _spectrum(mass_range)
     return np.interp(m, nodes, cumulative / cumulative[-1])
@@ -190,9 +186,7 @@ def _check(
 ) -> None:
     low, high = mass_range
     if not 0 < low < high <= COLLISION_ENERGY:
-        raise InputError(
-            f"mass_range: Got {mass_range}, but expected 0 < low < high <= {COLLISION_ENERGY:g} GeV."
-        )
+        raise InputError(f"mass_range: Got {mass_range}, but expected 0 < low < high <= {COLLISION_ENERGY:g} GeV.")
     for name, value in {"n_background": n_background, "n_signal": n_signal}.items():
         if value < 0:
             raise InputError(f"{name}: Got {value}, but expected 0 or more.")

@@ -41,7 +41,7 @@ class BackgroundFit:
     family: Family
     order: int
     window: Window | None
-    edges: Float[np.ndarray, " b+1"]
+    edges: Float[np.ndarray, " edges"]
     parameters: Float[np.ndarray, " p"]
     covariance: Float[np.ndarray, "p p"]
     expected: Float[np.ndarray, " b"]

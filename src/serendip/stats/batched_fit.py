@@ -8,6 +8,7 @@ Marquardt 1963, doi:10.1137/0111030: a step that does not lower −2 ln L is tak
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -77,7 +78,7 @@ class ManyFits:
 
 def fit_many(
     counts: Float[np.ndarray, "k b"],
-    edges: Float[np.ndarray, " b+1"],
+    edges: Float[np.ndarray, " edges"],
     family: str | Family = "dijet",
     order: int | Int[np.ndarray, " k"] | Sequence[int] = 3,
     *,
@@ -99,7 +100,7 @@ def fit_many(
     Raises:
         InputError: the family has no such order, or a bin is both fitted and merged.
     """
-    require_edges(edges)
+    require_edges(edges, bins=counts.shape[1])
     family = family_named(family)
     orders = np.broadcast_to(np.asarray(order, dtype=int), len(counts))
     fitted = np.ones(counts.shape, dtype=bool) if fitted is None else fitted
@@ -114,7 +115,7 @@ def fit_many(
         return _fit(batch, edges, family, max(family.orders), orders)
     fits = [
         (orders == one, _fit(batch[orders == one], edges, family, one, orders[orders == one]))
-        for one in np.unique(orders)
+        for one in np.unique(orders).tolist()
     ]
     return _in_order(fits)
 
@@ -199,7 +200,7 @@ def _collect(batch: _Batch, design: Design, orders: np.ndarray, theta, chi2, inf
 
 def _cells(values: np.ndarray, batch: _Batch) -> np.ndarray:
     """The bins, and behind them the merged cell; of a mask, whether any of its bins was merged."""
-    pooled = batch.merged.any(1) if values.dtype == bool else (values * batch.merged).sum(1)
+    pooled: Any = batch.merged.any(1) if values.dtype == bool else (values * batch.merged).sum(1)
     return np.concatenate([values, pooled[:, None]], axis=1)
 
 
@@ -237,14 +238,14 @@ def _cell(mu, n, used, linear):
 def _solve(matrix, vector):
     """Cholesky, written out: LAPACK would be called once for each small matrix of the batch."""
     p = len(vector)
-    low = [[None] * p for _ in range(p)]
-    y = [None] * p
+    low: list[list[Any]] = [[0.0] * p for _ in range(p)]
+    y: list[Any] = [0.0] * p
     for i in range(p):
         for j in range(i + 1):
             rest = matrix[i, j] - sum(low[i][k] * low[j][k] for k in range(j))
             low[i][j] = jnp.sqrt(rest) if i == j else rest / low[j][j]
         y[i] = (vector[i] - sum(low[i][k] * y[k] for k in range(i))) / low[i][i]
-    x = [None] * p
+    x: list[Any] = [0.0] * p
     for i in reversed(range(p)):
         x[i] = (y[i] - sum(low[k][i] * x[k] for k in range(i + 1, p))) / low[i][i]
     return jnp.stack(x)

@@ -188,9 +188,13 @@ def _width_range(widths: Widths, bins: int) -> range:
 
 
 def _stride(step: Step, width: int) -> int:
-    if isinstance(step, int) and step < 1:
+    if step == "full":
+        return width
+    if step == "half":
+        return max(1, width // 2)
+    if step < 1:
         raise InputError(f'Got step={step}, but expected at least 1 bin, "half" or "full".')
-    return {"half": max(1, width // 2), "full": width}.get(step, step)  # type: ignore[return-value,call-overload]
+    return step
 
 
 def _require_counts(name: str, values: Num[np.ndarray, "..."]) -> None:

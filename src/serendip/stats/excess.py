@@ -82,7 +82,7 @@ class LocalExcess:
 
 def excesses(
     counts: Float[np.ndarray, "k b"],
-    edges: Float[np.ndarray, " b+1"],
+    edges: Float[np.ndarray, " edges"],
     windows: Sequence[Window],
     family: str | Family = "dijet",
     order: int | str = "auto",
@@ -108,7 +108,7 @@ def excesses(
         raise InputError(f"Got {len(windows)} windows for {len(counts)} spectra, but expected one each.")
     family = family_named(family)
     masks = {window: bins_inside(edges, window) for window in set(windows)}
-    inside = np.stack([masks[window] for window in windows])
+    inside = np.array([masks[window] for window in windows], dtype=bool).reshape(counts.shape)
     fit = _sideband_fits(counts, edges, family, order, inside, alpha, variances)
     null = fit_many(counts, edges, family, fit.order, fitted=~inside, merged=inside, variances=variances)
     observed = (counts * inside).sum(1)

@@ -91,7 +91,7 @@ class Family:
         """Whether a lower order is the same design with its last columns switched off."""
         return self.terms is not None
 
-    def design(self, edges: Float[np.ndarray, " b+1"], order: int) -> Design:
+    def design(self, edges: Float[np.ndarray, " edges"], order: int) -> Design:
         """The design of this family on a binning.
 
         Raises:

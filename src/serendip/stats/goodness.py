@@ -43,7 +43,8 @@ def expected_chi2(
     at = np.log(np.clip(mu, FEWEST, MOST))
     cells = np.maximum(used.sum(-1), 1)
     left = np.maximum(cells - order, 0) / cells
-    return (np.interp(at, log_mu, mean) * used).sum(-1) * left, (np.interp(at, log_mu, variance) * used).sum(-1) * left
+    moments = [np.asarray((np.interp(at, log_mu, moment) * used).sum(-1) * left) for moment in (mean, variance)]
+    return moments[0], moments[1]
 
 
 def goodness_p(
@@ -57,4 +58,4 @@ def goodness_p(
     """
     mean, variance = np.maximum(mean, 1e-12), np.maximum(variance, 1e-12)
     p = stats.chi2.sf(2 * np.maximum(chi2, 0.0) * mean / variance, 2 * mean**2 / variance)
-    return np.where(mean > 1e-9, p, 1.0)
+    return np.asarray(np.where(mean > 1e-9, p, 1.0))

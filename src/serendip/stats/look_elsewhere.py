@@ -45,8 +45,8 @@ def gross_vitells(
     """Bound the global p of the largest excess by the upcrossings of a lower level.
 
     Source: arXiv:1005.1891, eqs. 2 and 3: p_global <= p_local + E[N(level)] · exp(−(q − q_level) / 2), times
-    (q / q_level)^((dof − 1) / 2) for a χ² field of several degrees of freedom. The bound is tight for small p. A scan in steps wider
-    than its resolution misses upcrossings: then the bound is one no more, and toys must say.
+    (q / q_level)^((dof − 1) / 2) for a χ² field of several degrees of freedom. The bound is tight for small p.
+    A scan in steps wider than its resolution misses upcrossings: then the bound is one no more, and toys must say.
 
     Args:
         observed: the largest value of the observed scan.

@@ -62,7 +62,7 @@ def f_test(
     """
     gain = np.maximum(np.asarray(chi2_smaller) - chi2_larger, 0.0) / extra
     f = gain / np.maximum(np.asarray(chi2_larger) / np.maximum(mean_larger, 1e-12), 1e-12)
-    return f, stats.f.sf(f, extra, np.maximum(ndof_larger, 1))
+    return np.asarray(f), np.asarray(stats.f.sf(f, extra, np.maximum(ndof_larger, 1)))
 
 
 def choose_order(

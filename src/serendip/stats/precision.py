@@ -12,6 +12,6 @@ def float64() -> AbstractContextManager:
     """
     if hasattr(jax, "enable_x64"):
         return jax.enable_x64(True)
-    from jax.experimental import enable_x64
+    from jax import experimental
 
-    return enable_x64()
+    return experimental.enable_x64()  # type: ignore[attr-defined]

@@ -23,14 +23,14 @@ class Spectrum:
         unit: its unit.
     """
 
-    edges: Float[np.ndarray, " b+1"]
+    edges: Float[np.ndarray, " edges"]
     counts: Float[np.ndarray, " b"]
     variances: Float[np.ndarray, " b"]
     mass_name: str = "mass"
     unit: str = "GeV"
 
     def __post_init__(self) -> None:
-        require_edges(self.edges)
+        require_edges(self.edges, bins=len(self.counts))
         if not (np.isfinite(self.counts).all() and np.isfinite(self.variances).all()):
             raise InputError("Got counts or variances that are not finite, but expected numbers in every bin.")
         if (self.variances < 0).any():
@@ -57,7 +57,7 @@ class Spectrum:
     def from_counts(
         cls,
         counts: Float[np.ndarray, " b"],
-        edges: Float[np.ndarray, " b+1"],
+        edges: Float[np.ndarray, " edges"],
         *,
         mass_name: str = "mass",
         unit: str = "GeV",
@@ -83,17 +83,19 @@ class Spectrum:
         return bins_inside(self.edges, window)
 
 
-def require_edges(edges: Float[np.ndarray, " edges"]) -> None:
-    """Refuse bin edges that are not finite and increasing.
+def require_edges(edges: Float[np.ndarray, " edges"], bins: int | None = None) -> None:
+    """Refuse bin edges that are not finite and increasing, or do not enclose the bins.
 
     Raises:
-        InputError: they are not, or there are fewer than two.
+        InputError: they are not, or there are fewer than two, or not one more than `bins`.
     """
+    if bins is not None and len(edges) != bins + 1:
+        raise InputError(f"Got {len(edges)} bin edges for {bins} bins, but expected {bins + 1}.")
     if len(edges) < 2 or not np.isfinite(edges).all() or not (np.diff(edges) > 0).all():
         raise InputError(f"Got bin edges {edges}, but expected at least two, finite and increasing.")
 
 
-def bins_inside(edges: Float[np.ndarray, " b+1"], window: Window | None) -> Bool[np.ndarray, " b"]:
+def bins_inside(edges: Float[np.ndarray, " edges"], window: Window | None) -> Bool[np.ndarray, " b"]:
     """Which bins a window covers; its edges must be bin edges, so that no bin is half inside.
 
     Raises:

@@ -60,7 +60,7 @@ class SpuriousSignal:
 
 def spurious_signal(
     counts: Float[np.ndarray, "k b"],
-    edges: Float[np.ndarray, " b+1"],
+    edges: Float[np.ndarray, " edges"],
     windows: Sequence[Window],
     family: str | Family = "dijet",
     order: int | str = "auto",

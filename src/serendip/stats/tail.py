@@ -149,9 +149,7 @@ def _profile_log_likelihood(
     return np.where(allowed, -np.log(sigma) - xi - 1, -np.inf)
 
 
-def _goodness(
-    y: Float[np.ndarray, " n"], xi: float, sigma: float, family: Family, resamples: int, seed: int
-) -> float:
+def _goodness(y: Float[np.ndarray, " n"], xi: float, sigma: float, family: Family, resamples: int, seed: int) -> float:
     """p of Anderson and Darling's A² among refitted samples of the fitted tail."""
     e = rng_for(seed, "tail_goodness").exponential(size=(resamples, len(y)))
     drawn = sigma * (e if xi == 0 else np.expm1(xi * e) / xi)
@@ -176,7 +174,7 @@ def _extrapolated(
     best = float(log_tail(np.array([beyond]), xi, sigma)[0])
     if best < SMALLEST_LOG_P:
         return toy_p_value(reached, toys)
-    low, high = _profile_interval(beyond, y, best, _log_likelihood(y, xi, sigma), family)
+    low, high = _profile_interval(beyond, y, best, float(_log_likelihood(y, xi, sigma)), family)
     low, high = best - math.hypot(best - low, counting), best + math.hypot(high - best, counting)
     p_low, p_high = (math.exp(min(log_fraction + edge, 0.0)) for edge in (low, high))
     log_p = max(log_fraction + best, SMALLEST_LOG_P)
@@ -198,7 +196,7 @@ def _profile_interval(
 def _constrained_log_likelihood(log_p: float, beyond: float, y: Float[np.ndarray, " n"], family: Family) -> float:
     """The greatest likelihood among the tails that give P(Y > beyond) = exp(log_p)."""
     if family == "exponential":
-        return _log_likelihood(y, 0.0, -beyond / log_p)
+        return float(_log_likelihood(y, 0.0, -beyond / log_p))
     low, high = SHAPES
     for _ in range(4):
         xi = np.linspace(low, high, GRID)
@@ -222,7 +220,9 @@ def _log_likelihood(
 def _require_toys(toys: Float[np.ndarray, " n"], observed: float) -> None:
     require_events(200, toys=toys)
     if not (np.isfinite(toys).all() and math.isfinite(observed)):
-        raise InputError(f"Got observed={observed} and {int((~np.isfinite(toys)).sum())} toys not finite, but expected finite values.")
+        raise InputError(
+            f"Got observed={observed} and {int((~np.isfinite(toys)).sum())} toys not finite, but expected finite values."
+        )
 
 
 def _reason(goodness: float, p: PValue, reached: int, toys: int) -> str:

@@ -83,9 +83,7 @@ def _places(path: Path, file: h5py.File, inside: str | None) -> dict[str, Place]
         raise InputError(f"{path}: Got no dataset of numbers, but expected columns.")
     if len(tables) > 1:
         first = next(iter(tables))
-        raise InputError(
-            f"{path}: Got the tables {', '.join(tables)}, but expected one, or its name: {path}:{first}."
-        )
+        raise InputError(f"{path}: Got the tables {', '.join(tables)}, but expected one, or its name: {path}:{first}.")
     return next(iter(tables.values()))
 
 

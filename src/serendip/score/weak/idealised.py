@@ -24,9 +24,7 @@ class Idealised(BaseEstimator):
     source = "arXiv:2109.00546"
     summary = "a classifier of data in the window against a background sample"
 
-    def __init__(
-        self, classifier: str = "trees", *, settings: dict[str, Any] | None = None, seed: int = 0
-    ) -> None:
+    def __init__(self, classifier: str = "trees", *, settings: dict[str, Any] | None = None, seed: int = 0) -> None:
         self.classifier = classifier
         self.settings = settings
         self.seed = seed

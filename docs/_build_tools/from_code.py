@@ -1,0 +1,145 @@
+"""Tables made from the code while the pages are built, so that they cannot drift from it.
+
+In a page, a `from-code` directive names one of `TABLES`: config, functions, methods, families, catalogue.
+"""
+
+import types
+import typing
+from collections.abc import Iterator
+
+from docutils.statemachine import StringList
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+
+from config_words import WORDS
+from serendip.config import Config
+from serendip.data.catalogue import CATALOGUE
+from serendip.data.functions import FUNCTIONS
+from serendip.score import METHODS
+from serendip.stats.families import FAMILIES
+
+logger = logging.getLogger(__name__)
+
+
+def config() -> Iterator[str]:
+    """One table a section of the config."""
+    told = set()
+    for path, model in _sections("", Config):
+        heading = f"`{path}`" if path else "The top level"
+        yield from ("", f"**{heading}.** {(model.__doc__ or '').strip()}", "")
+        yield from _head("key", "type", "default", "meaning")
+        for name, field in model.model_fields.items():
+            key = field.alias or name
+            dotted = f"{path}.{key}" if path else key
+            told.add(dotted)
+            meaning = WORDS.get(dotted) or field.description
+            if not meaning and not _models_in(field.annotation):
+                logger.warning("no words for the config key %s: describe it in the schema or in config_words.py", dotted)
+            yield _row(f"`{key}`", _type(field.annotation), _default(field), (meaning or f"see `{dotted}`") + _limits(field))
+    for gone in sorted(set(WORDS) - told):
+        logger.warning("config_words.py describes %s, which the config does not know", gone)
+
+
+def functions() -> Iterator[str]:
+    """What an expression may call."""
+    yield from _head("function", "arguments")
+    for name, function in sorted(FUNCTIONS.items()):
+        yield _row(f"`{name}`", function.arity)
+
+
+def methods() -> Iterator[str]:
+    """The registry of methods."""
+    yield from _head("name", "what it does", "needs", "source")
+    for name, method in METHODS.items():
+        yield _row(f"`{name}`", method.summary, ", ".join(sorted(method.needs)), method.source)
+
+
+def families() -> Iterator[str]:
+    """The background shapes."""
+    yield from _head("name", "density per unit mass, x = m / √s", "parameters, in the order of switching on", "orders")
+    for name, family in FAMILIES.items():
+        orders = f"{min(family.orders)}–{max(family.orders)}"
+        yield _row(f"`{name}`", f"`{family.formula}`", ", ".join(family.parameters), orders)
+
+
+def catalogue() -> Iterator[str]:
+    """The public data sets."""
+    yield from _head("name", "what it holds", "licence", "record")
+    for name, entry in sorted(CATALOGUE.items()):
+        yield _row(f"`{name}`", entry.description, entry.licence, f"<{entry.page}>")
+
+
+TABLES = {table.__name__: table for table in (config, functions, methods, families, catalogue)}
+
+
+class FromCode(SphinxDirective):
+    """Puts one of `TABLES` in its place."""
+
+    required_arguments = 1
+
+    def run(self) -> list:
+        """The nodes of the table."""
+        lines = StringList(list(TABLES[self.arguments[0]]()), source=f"from-code {self.arguments[0]}")
+        return self.parse_text_to_nodes("\n".join(lines), allow_section_headings=False)
+
+
+def _sections(path: str, model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
+    yield path, model
+    for name, field in model.model_fields.items():
+        key = field.alias or name
+        for inner in _models_in(field.annotation):
+            yield from _sections(f"{path}.{key}" if path else key, inner)
+
+
+def _models_in(annotation: typing.Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for argument in typing.get_args(annotation) for model in _models_in(argument)]
+
+
+def _type(annotation: typing.Any) -> str:
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return _type(arguments[0])
+    if origin is typing.Literal:
+        return " or ".join(f"`{value}`" for value in arguments)
+    if origin in (types.UnionType, typing.Union):
+        return " or ".join(_type(one) for one in arguments if one is not type(None))
+    if origin is list:
+        return f"list of {_type(arguments[0])}"
+    if origin is tuple:
+        return f"[{', '.join(_type(one) for one in arguments)}]"
+    if origin is dict:
+        return "mapping"
+    return "section" if _models_in(annotation) else {"str": "text", "float": "number", "int": "integer"}[annotation.__name__]
+
+
+def _default(field: typing.Any) -> str:
+    value = field.default
+    if value is PydanticUndefined:
+        return "required"
+    if isinstance(value, BaseModel):
+        return "its defaults"
+    return "none" if value is None or value in ({}, []) else f"`{value}`"
+
+
+def _limits(field: typing.Any) -> str:
+    signs = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
+    found = [f"{sign} {getattr(m, name):g}" for m in field.metadata for name, sign in signs.items() if hasattr(m, name)]
+    return f" ({', '.join(found)})" if found else ""
+
+
+def _head(*names: str) -> list[str]:
+    return [_row(*names), _row(*("---" for _ in names))]
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def setup(app):
+    """Called by Sphinx."""
+    app.add_directive("from-code", FromCode)
+    return {"parallel_read_safe": True}

@@ -1,0 +1,5 @@
+"""`python -m serendip` is the command line."""
+
+from serendip.cli import main
+
+main()
