@@ -33,7 +33,7 @@ def explained(command: Callable[P, int | None]) -> Callable[P, None]:
             code = BAD_INPUT
         except SerendipError as error:
             errors.print(f"Failed: {error}", style="red", markup=False, soft_wrap=True)
-            code = FAILED
+            code = BAD_INPUT if isinstance(error.__cause__, InputError) else FAILED
         except KeyboardInterrupt:
             errors.print("Stopped. What is done is kept; the same command goes on from there.")
             code = INTERRUPTED

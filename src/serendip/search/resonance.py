@@ -63,9 +63,13 @@ def resonance(
         p = prepared(config.analysis())
         folder = RunFolder.open(output, {k: v for k, v in config.resolved().items() if k != "output"})
     progress.note(_what_is_searched(p))
-    done = _run_stages(p, folder, progress, watch, shard)
-    if shard != (0, 1):
-        return None
+    with folder.lock(shard):
+        done = _run_stages(p, folder, progress, watch, shard)
+        return _finish(p, folder, watch, *done) if shard == (0, 1) else None
+
+
+def _finish(p: Prepared, folder: RunFolder, watch: Stopwatch, *done: list[dict[str, Any]]) -> Result:
+    """Statistics, gate, report and exports, from the results of all tasks."""
     observed, dependence, toys = done
     with watch.stage("statistics"):
         data = fit_scan(p, *(np.stack([task[key] for task in observed]) for key in ("counts", "variances")))

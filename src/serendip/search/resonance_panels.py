@@ -73,7 +73,7 @@ def scan_panel(found: "Findings") -> ScanPanel:
         "Local p-value against the mass",
         tuple(s for s in series if len(s.mass)),
         best=found.window,
-        global_text=f"global {found.global_p}" if found.global_p else "no toys, no global p",
+        global_text=str(found.global_p) if found.global_p else "no toys, no global p",
         mass_name=mass.name,
         unit=mass.unit,
         caption="Each point is one window, placed at its centre; overlapping windows share events. The curve without a cut "
