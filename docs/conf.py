@@ -12,7 +12,7 @@ from serendip.config.schema import Gate
 
 project = "Serendip"
 author = "The Serendip developers"
-copyright = "The Serendip developers"  # noqa: A001
+copyright = "The Serendip developers"
 release = __version__
 
 extensions = [
@@ -22,6 +22,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "mathml",  # this and what follows: docs/_build_tools
     "from_code",
+    "texts",
 ]
 exclude_patterns = ["_build", "_build_tools", "sg_execution_times.rst", "**/*.ipynb", "**/*.py"]
 default_role = "code"  # single backticks, as the docstrings have them

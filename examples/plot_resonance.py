@@ -24,11 +24,16 @@ from serendip.search import resonance
 config = make_config(
     {
         "search": "resonance",
-        "data": {"simulate": {"background": 20_000, "signal": 150, "signal_mass": 3500, "seed": 1}},
+        "data": {
+            "simulate": {"background": 20_000, "signal": 150, "seed": 1},
+        },
         "features": ["mj_light", "dmj", "tau21_1", "tau21_2"],
         "mass": {"name": "mjj", "unit": "GeV", "range": [2600, 6000]},
         "windows": {"from": 2900, "to": 4100, "width": 400, "step": 400},
-        "method": {"name": "cwola", "classifier": {"name": "trees", "members": 4, "iterations": 15}},
+        "method": {
+            "name": "cwola",
+            "classifier": {"name": "trees", "members": 4, "iterations": 15},
+        },
         "cuts": [0.01],
         "null": {"generator": "mass_shuffle", "toys": 30},
         "seed": 1,
@@ -41,8 +46,10 @@ result = resonance(config, folder)
 # The local p belongs to the best window alone. The global p is that of the largest excess anywhere, from toys in which
 # everything is repeated, training included. No toy came close, so it is an upper limit.
 
-print("best window:", result.best.window, "cut:", result.best.cut)
-print(f"observed {result.best.observed:.0f}, expected {result.best.expected:.1f} ± {result.best.expected_error:.1f}")
+best = result.best
+print("best window:", best.window, "cut:", best.cut)
+expected = f"{best.expected:.1f} ± {best.expected_error:.1f}"
+print(f"observed {best.observed:.0f}, expected {expected}")
 print("local: ", result.local_p)
 print("global:", result.global_p)
 
@@ -51,7 +58,8 @@ print("global:", result.global_p)
 # page quick, are too few to rest a global p on.
 
 for check in result.checks:
-    print(f"{'passed' if check.passed else 'FAILED':7}{check.name:25}{check.value:8.3g}   {check.limit}")
+    verdict = "passed" if check.passed else "FAILED"
+    print(f"{verdict} {check.name:24}{check.value:8.2f}  {check.limit}")
 print("valid:", result.valid)
 
 # %%
@@ -61,7 +69,8 @@ print("valid:", result.valid)
 
 def numbers(name: str) -> dict[str, np.ndarray]:
     """The columns of a figure's CSV file."""
-    table = np.genfromtxt(folder / "figures" / f"{name}.csv", delimiter=",", names=True, dtype=None, encoding="utf-8")
+    path = folder / "figures" / f"{name}.csv"
+    table = np.genfromtxt(path, delimiter=",", names=True, dtype=None, encoding="utf-8")
     return {column: table[column] for column in table.dtype.names}
 
 
@@ -85,7 +94,7 @@ spectrum = draw(
 # And the largest significance that each background-only toy found anywhere, beside that of the data:
 
 toys = numbers("toys")
-is_toy = toys["is_observed"] == False  # noqa: E712  (an array)
+is_toy = ~toys["is_observed"]
 largest = draw(
     ToyPanel(
         name="toys",

@@ -7,13 +7,14 @@ import types
 import typing
 from collections.abc import Iterator
 
+from config_words import WORDS
 from docutils.statemachine import StringList
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
+from texts import linked
 
-from config_words import WORDS
 from serendip.config import Config
 from serendip.data.catalogue import CATALOGUE
 from serendip.data.functions import FUNCTIONS
@@ -36,8 +37,12 @@ def config() -> Iterator[str]:
             told.add(dotted)
             meaning = WORDS.get(dotted) or field.description
             if not meaning and not _models_in(field.annotation):
-                logger.warning("no words for the config key %s: describe it in the schema or in config_words.py", dotted)
-            yield _row(f"`{key}`", _type(field.annotation), _default(field), (meaning or f"see `{dotted}`") + _limits(field))
+                logger.warning(
+                    "no words for the config key %s: describe it in the schema or in config_words.py", dotted
+                )
+            yield _row(
+                f"`{key}`", _type(field.annotation), _default(field), (meaning or f"see `{dotted}`") + _limits(field)
+            )
     for gone in sorted(set(WORDS) - told):
         logger.warning("config_words.py describes %s, which the config does not know", gone)
 
@@ -53,7 +58,7 @@ def methods() -> Iterator[str]:
     """The registry of methods."""
     yield from _head("name", "what it does", "needs", "source")
     for name, method in METHODS.items():
-        yield _row(f"`{name}`", method.summary, ", ".join(sorted(method.needs)), method.source)
+        yield _row(f"`{name}`", method.summary, ", ".join(sorted(method.needs)), linked(method.source))
 
 
 def families() -> Iterator[str]:
@@ -108,12 +113,17 @@ def _type(annotation: typing.Any) -> str:
     if origin in (types.UnionType, typing.Union):
         return " or ".join(_type(one) for one in arguments if one is not type(None))
     if origin is list:
-        return f"list of {_type(arguments[0])}"
+        inner = _type(arguments[0])
+        return f"list of {inner}s" if inner in ("section", "number", "integer") else f"list of {inner}"
     if origin is tuple:
         return f"[{', '.join(_type(one) for one in arguments)}]"
     if origin is dict:
         return "mapping"
-    return "section" if _models_in(annotation) else {"str": "text", "float": "number", "int": "integer"}[annotation.__name__]
+    return (
+        "section"
+        if _models_in(annotation)
+        else {"str": "text", "float": "number", "int": "integer"}[annotation.__name__]
+    )
 
 
 def _default(field: typing.Any) -> str:

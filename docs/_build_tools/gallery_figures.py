@@ -1,7 +1,11 @@
 """Figures for the gallery: those that an example draws without pyplot, as `serendip.report.draw` does."""
 
+from pathlib import Path
+
 from matplotlib.figure import Figure
 from sphinx_gallery.scrapers import figure_rst
+
+from serendip.report.canvas import render
 
 
 def scrape(block, block_vars, gallery_conf):
@@ -12,7 +16,7 @@ def scrape(block, block_vars, gallery_conf):
         if isinstance(value, Figure) and id(value) not in shown:
             shown.add(id(value))
             paths.append(next(block_vars["image_path_iterator"]))
-            value.savefig(paths[-1], dpi=100)
+            Path(paths[-1]).write_bytes(render(value, "png"))
     return figure_rst(paths, gallery_conf["src_dir"])
 
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec
+from typing import TYPE_CHECKING, ParamSpec
 
 import click
 from rich.console import Console
@@ -13,6 +13,9 @@ from rich.table import Table
 
 from serendip import __version__
 from serendip.errors import InputError, MissingExtraError, SerendipError
+
+if TYPE_CHECKING:  # commands import what they need, so that help and errors come at once
+    from serendip.config import Config
 
 FAILED, BAD_INPUT, NOT_VALID, INTERRUPTED = 1, 2, 3, 130
 
@@ -96,14 +99,20 @@ def run(
     return _search(loaded, output or Path(loaded.output or f"runs/{config.stem}"), workers, shard)
 
 
-def _search(config, output: Path, workers: int | None, shard: tuple[int, int]) -> int:  # type: ignore[no-untyped-def]
+def with_workers(config: "Config", workers: int | None) -> "Config":
+    """The config with the number of processes that the command line asks for."""
+    if workers is None:
+        return config
+    return config.model_copy(update={"engine": config.engine.model_copy(update={"workers": workers})})
+
+
+def _search(config: "Config", output: Path, workers: int | None, shard: tuple[int, int]) -> int:
     from serendip.report.tables import result_table
     from serendip.run.progress import progress_on
     from serendip.search import SEARCHES
 
-    if workers is not None:
-        config = config.model_copy(update={"engine": config.engine.model_copy(update={"workers": workers})})
-    result = SEARCHES[config.search](config, output, progress=progress_on(), shard=shard)
+    search = SEARCHES[config.search]
+    result = search(with_workers(config, workers), output, progress=progress_on(), shard=shard)
     if result is None:
         console.print(f"Shard {shard[0]}/{shard[1]} is done. When all are: serendip merge {output}")
         return 0
@@ -173,9 +182,9 @@ def evaluate(config: Path, overrides: tuple[str, ...], workers: int | None, outp
     from serendip.search.evaluate import evaluate as evaluate_methods
     from serendip.search.evaluate import metrics_table
 
-    loaded = load_config(config, overrides)
+    loaded = with_workers(load_config(config, overrides), workers)
     folder = output or Path(f"runs/{config.stem}-evaluate")
-    metrics = evaluate_methods(loaded, folder, workers=workers, progress=progress_on())
+    metrics = evaluate_methods(loaded, folder, progress=progress_on())
     console.print(metrics_table(metrics))
     console.print(f"Report: {folder / 'report.html'}", soft_wrap=True)
 

@@ -129,7 +129,7 @@ def test_an_override_that_fits_nothing_is_refused(tmp_path, override):
 
 @pytest.mark.parametrize("text", ["- a list", "a: [1, 2", ""])
 def test_a_file_that_is_no_mapping_is_refused(tmp_path, text):
-    with pytest.raises(ConfigError, match="config.yaml"):
+    with pytest.raises(ConfigError, match=r"config\.yaml"):
         load_config(write(tmp_path, text))
 
 

@@ -12,7 +12,9 @@ def sample():
     rng = rng_for(1, "write")
     w = rng.choice([1.0, -0.5, 2.0], 200)
     w[0] = 2.0
-    events = Events({"a": rng.normal(size=200), "b": rng.random(200)}, m=rng.exponential(500, 200), w=w, mass_name="mjj")
+    events = Events(
+        {"a": rng.normal(size=200), "b": rng.random(200)}, m=rng.exponential(500, 200), w=w, mass_name="mjj"
+    )
     return events, Truth(rng.random(200) < 0.2)
 
 

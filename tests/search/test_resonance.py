@@ -101,7 +101,11 @@ def test_no_task_reads_the_truth(finished, monkeypatch):
 
     p = prepared(analysis)
     with monkeypatch.context() as m:
-        m.setattr(Truth, "__getattribute__", lambda self, name: looked_at(self) if name == "is_signal" else object.__getattribute__(self, name))
+        m.setattr(
+            Truth,
+            "__getattribute__",
+            lambda self, name: looked_at(self) if name == "is_signal" else object.__getattribute__(self, name),
+        )
         task = observed_task(analysis, 1)
     stored = np.load(kept.path / "tasks/windows/00001.npz", allow_pickle=False)
     assert np.array_equal(task["counts"], stored["array.counts"])

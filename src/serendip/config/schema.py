@@ -183,10 +183,11 @@ class Background(Section):
 
     family: Annotated[str, known("family", FAMILIES)] = "dijet"
     order: int | Literal["auto"] = "auto"
-    lowest: int = Field(3, ge=2, description="where the F-test begins; from 2 parameters it stops too early in thin spectra")
+    lowest: int = Field(
+        3, ge=2, description="where the F-test begins; from 2 parameters it stops too early in thin spectra"
+    )
     alpha: float = Field(0.05, gt=0, lt=1, description="an order is raised where the F-test's p is below it")
     toys: int = Field(2000, ge=0, description="for the local p of the best window by pseudo-experiments")
-
 
     @model_validator(mode="after")
     def _known_order(self) -> "Background":
@@ -194,7 +195,6 @@ class Background(Section):
         if self.order != "auto" and self.order not in orders:
             raise ValueError(f"order: Got {self.order}, but expected auto or one of {list(orders)} for {self.family}.")
         return self
-
 
     @property
     def shape(self) -> Family:
@@ -297,7 +297,9 @@ class Config(Section):
             )
         for name, text in self.features.items():
             if self.data.truth in _columns_of(name, text):
-                raise ValueError(f"features.{name}: Got {self.data.truth!r}, the truth, but expected what data have too.")
+                raise ValueError(
+                    f"features.{name}: Got {self.data.truth!r}, the truth, but expected what data have too."
+                )
         for method in self.method:
             if "truth" in METHODS[method.name].needs and self.data.truth is None and self.data.simulate is None:
                 raise ValueError(f"data.truth: missing, but {method.name} needs the column that is 1 for signal.")

@@ -7,7 +7,8 @@ from serendip.score.supervised import Supervised
 from serendip.score.weak.cwola import Cwola
 from serendip.score.weak.idealised import Idealised
 
-METHODS: dict[str, type] = {
+# Classes that share `needs`, `source`, `summary`, `fit`, `anomaly_score` by manners, not by a base class.
+METHODS: dict[str, Any] = {
     "cwola": Cwola,
     "idealised": Idealised,
     "supervised": Supervised,

@@ -16,12 +16,12 @@ from serendip.config import Config
 from serendip.data import Truth, Window
 from serendip.errors import ConfigError
 from serendip.report import Panel, RocPanel, SicPanel, TablePanel, write_report
-from serendip.run.cluster import EngineSettings
 from serendip.run.engine import run_stage
 from serendip.run.folder import RunFolder
 from serendip.run.progress import Progress, Silent
 from serendip.run.provenance import Stopwatch, peak_memory_mb, versions
 from serendip.run.task import Stage
+from serendip.search.engine_settings import settings_of
 from serendip.search.prepare import Prepared, count_summary, input_files, joined, prepared
 from serendip.search.resonance_panels import drawn_roc, percent
 from serendip.search.scan import Experiment, anomalies
@@ -42,15 +42,12 @@ class Labelled:
     is_signal: np.ndarray
 
 
-def evaluate(
-    config: Config, output: str | Path, *, workers: int | None = None, progress: Progress | None = None
-) -> dict[str, Any]:
+def evaluate(config: Config, output: str | Path, *, progress: Progress | None = None) -> dict[str, Any]:
     """Score with each method of the config in one window, and write metrics.json and a report.
 
     Args:
         config: an analysis of labelled data (`data.truth`, or simulated events).
         output: the run folder.
-        workers: processes; as in the config if not given.
         progress: who is told.
 
     Raises:
@@ -61,9 +58,10 @@ def evaluate(
     window = evaluation_window(p)
     folder = RunFolder.open(output, {k: v for k, v in config.resolved().items() if k != "output"})
     stage = Stage("evaluate", evaluate_task, len(config.method))
-    settings = EngineSettings(workers or config.engine.workers, config.engine.scheduler, config.engine.jobqueue)
     with watch.stage("evaluate"):
-        tasks = run_stage(folder, stage, config.analysis(), settings=settings, progress=progress or Silent())
+        tasks = run_stage(
+            folder, stage, config.analysis(), settings=settings_of(config.engine), progress=progress or Silent()
+        )
     truth = labelled(p, window).is_signal
     found = {
         method.title: _performance(config, task["score"], truth)

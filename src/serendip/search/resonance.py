@@ -19,6 +19,7 @@ from serendip.run.folder import RunFolder
 from serendip.run.progress import Progress, Silent
 from serendip.run.provenance import Stopwatch, peak_memory_mb, versions
 from serendip.run.task import Stage
+from serendip.search.engine_settings import settings_of
 from serendip.search.exports import write_exports
 from serendip.search.gate import check_all
 from serendip.search.prepare import Prepared, count_summary, input_files, prepared
@@ -64,7 +65,7 @@ def resonance(
         folder = RunFolder.open(output, {k: v for k, v in config.resolved().items() if k != "output"})
     progress.note(_what_is_searched(p))
     with folder.lock(shard):
-        done = _run_stages(p, folder, progress, watch, shard)
+        done = _run_stages(p, settings_of(config.engine), folder, progress, watch, shard)
         return _finish(p, folder, watch, *done) if shard == (0, 1) else None
 
 
@@ -92,10 +93,13 @@ def _what_is_searched(p: Prepared) -> str:
 
 
 def _run_stages(
-    p: Prepared, folder: RunFolder, progress: Progress, watch: Stopwatch, shard: tuple[int, int]
+    p: Prepared,
+    settings: EngineSettings,
+    folder: RunFolder,
+    progress: Progress,
+    watch: Stopwatch,
+    shard: tuple[int, int],
 ) -> list[list[dict[str, Any]]]:
-    engine = p.config.engine
-    settings = EngineSettings(engine.workers, engine.scheduler, engine.jobqueue, engine.options, engine.retries)
     stages = (
         Stage("windows", observed_task, len(p.config.method) * len(p.windows)),
         Stage("mass_dependence", mass_dependence_task, len(p.windows)),

@@ -174,8 +174,8 @@ def toy_panel(found: "Findings") -> ToyPanel:
         found.largest_toys,
         found.data.largest_z,
         curve,
-        caption=f"Each of the {len(found.toys)} toys repeats the whole analysis, retraining included, over all windows, cuts "
-        "and methods.",
+        caption=f"Each of the {len(found.toys)} toys repeats the whole analysis, retraining included, over all windows, "
+        "cuts and methods.",
     )
 
 
@@ -208,8 +208,8 @@ def drivers_panel(found: "Findings") -> DriversPanel:
         "drivers",
         "Which features drive the selected events",
         features,
-        caption=f"Events of the best window that pass the {percent(cut)} cut, against all events of its sidebands, the feature "
-        "that differs most first.",
+        caption=f"Events of the best window that pass the {percent(cut)} cut, against all events of its sidebands, the "
+        "feature that differs most first.",
     )
 
 
@@ -240,7 +240,10 @@ def truth_panels(found: "Findings") -> Iterator[Panel]:
     score = found.best_task["anomaly"][inside].astype(float)
     title = p.config.method[found.data.best[0]].title
     drawn = drawn_roc(title, roc_curve(score, is_signal, p.events.w[inside]))
-    seen = f"Of {is_signal.sum()} signal and {(~is_signal).sum()} background events in the best window; the search did not see this."
+    seen = (
+        f"Of {is_signal.sum()} signal and {(~is_signal).sum()} background events in the best window; "
+        "the search did not see this."
+    )
     yield RocPanel("roc", "Background rejection, by truth", (drawn,), seen)
     yield SicPanel("sic", "Significance improvement, by truth", (drawn,), tuple(p.config.cuts), caption=seen)
 
@@ -303,6 +306,6 @@ def dependence_table(found: "Findings") -> TablePanel:
         "Do the features know the mass?",
         ("of", "value"),
         tuple(rows),
-        caption="AUC of a classifier that tells the window from its sidebands by the features alone, 0.5 if it cannot; and the "
-        "rank correlation of each feature with the mass. mass_shuffle toys assume that there is none.",
+        caption="AUC of a classifier that tells the window from its sidebands by the features alone, 0.5 if it cannot; and "
+        "the rank correlation of each feature with the mass. mass_shuffle toys assume that there is none.",
     )

@@ -78,8 +78,5 @@ def spectrum_edges(
     cuts = np.unique(np.round(ends, 9))
     # Windows that overlap by rounding alone would leave slivers of bins.
     cuts = cuts[np.concatenate([[True], np.diff(cuts) > 1e-6 * (high - low)])]
-    pieces = [
-        np.linspace(a, b, int(np.ceil((b - a) / bin_width - 1e-9)) + 1)[:-1]
-        for a, b in itertools.pairwise(cuts)
-    ]
+    pieces = [np.linspace(a, b, int(np.ceil((b - a) / bin_width - 1e-9)) + 1)[:-1] for a, b in itertools.pairwise(cuts)]
     return np.concatenate([*pieces, cuts[-1:]])
