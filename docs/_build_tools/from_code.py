@@ -7,7 +7,6 @@ import types
 import typing
 from collections.abc import Iterator
 
-from config_words import WORDS
 from docutils.statemachine import StringList
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
@@ -26,25 +25,16 @@ logger = logging.getLogger(__name__)
 
 def config() -> Iterator[str]:
     """One table a section of the config."""
-    told = set()
     for path, model in _sections("", Config):
         heading = f"`{path}`" if path else "The top level"
         yield from ("", f"**{heading}.** {(model.__doc__ or '').strip()}", "")
         yield from _head("key", "type", "default", "meaning")
         for name, field in model.model_fields.items():
             key = field.alias or name
-            dotted = f"{path}.{key}" if path else key
-            told.add(dotted)
-            meaning = WORDS.get(dotted) or field.description
-            if not meaning and not _models_in(field.annotation):
-                logger.warning(
-                    "no words for the config key %s: describe it in the schema or in config_words.py", dotted
-                )
-            yield _row(
-                f"`{key}`", _type(field.annotation), _default(field), (meaning or f"see `{dotted}`") + _limits(field)
-            )
-    for gone in sorted(set(WORDS) - told):
-        logger.warning("config_words.py describes %s, which the config does not know", gone)
+            if not field.description:
+                logger.warning("%s.%s: no meaning given, but expected description= in its Field", model.__name__, name)
+            meaning = (field.description or "") + _limits(field)
+            yield _row(f"`{key}`", _type(field.annotation), _default(field), meaning)
 
 
 def functions() -> Iterator[str]:

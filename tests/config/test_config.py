@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import yaml
 
-from serendip.config import load_config, make_config
+from serendip.config import Config, load_config, make_config
 from serendip.errors import ConfigError
 
 GOOD = {
@@ -139,3 +139,15 @@ def test_every_window_of_the_scan_begins_and_ends_at_a_bin_edge():
     for window in config.scan_windows():
         assert np.isclose(config.edges(), window.low).any()
         assert np.isclose(config.edges(), window.high).any()
+
+
+def test_every_key_of_the_schema_says_what_it_means():
+    schema = Config.model_json_schema(by_alias=True)
+    sections = {"Config": schema, **schema["$defs"]}
+    mute = [
+        f"{name}.{key}"
+        for name, part in sections.items()
+        for key, v in part["properties"].items()
+        if "description" not in v
+    ]
+    assert mute == []

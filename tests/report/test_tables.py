@@ -36,7 +36,7 @@ def test_numbers_are_written_as_a_person_would(value, text):
 
 def test_an_interval_that_touches_zero_is_printed_as_an_upper_limit():
     p = {"p": 0.00498, "p_interval": [0.0, 0.0057], "z": 2.58, "how": "toys", "n_toys": 200}
-    assert format_p(p) == "p < 0.0057"
+    assert format_p(p) == "p < 0.0057 (68 % CL)"
     assert format_z(p) == "Z > 2.53"
     assert format_how(p) == "200 toys"
 
@@ -71,7 +71,7 @@ def test_a_failed_check_outweighs_a_result_that_calls_itself_valid(result):
 
 def test_the_terminal_table_names_every_check_that_did_not_pass(result):
     text = printed(result)
-    assert "p < 0.0057" in text
+    assert "p < 0.0057 (68 % CL)" in text
     assert "Z = 5.18" in text
     assert "mass leak (failed): A classifier tells" in text
     assert "spurious signal (not run)" in text

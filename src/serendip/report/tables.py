@@ -37,10 +37,10 @@ def is_upper_limit(p_value: Mapping[str, Any]) -> bool:
 
 
 def format_p(p_value: Mapping[str, Any]) -> str:
-    """`p = 0.002 [0.0012, 0.0031]`, or `p < 0.0011` for an upper limit."""
+    """`p = 0.002 [0.0012, 0.0031]`, or `p < 0.0011 (68 % CL)` for an upper limit."""
     low, high = p_value.get("p_interval") or (p_value["p"], p_value["p"])
     if is_upper_limit(p_value):
-        return f"p < {format_number(high, 2)}"
+        return f"p < {format_number(high, 2)} (68 % CL)"
     if p_value["p"] is None:
         return "no p-value"
     interval = "" if low == high else f" [{format_number(low, 2)}, {format_number(high, 2)}]"

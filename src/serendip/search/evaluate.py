@@ -131,6 +131,7 @@ def _metrics(p: Prepared, window: Window, found: Mapping[str, Performance], watc
     return {
         "schema": 1,
         "search": "evaluate",
+        "method": ", ".join(found),
         "window": [window.low, window.high],
         "methods": {
             name: {

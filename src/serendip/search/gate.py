@@ -106,6 +106,8 @@ def sculpting_in_data(p: Prepared, data: Scan, toys: Sequence[Scan]) -> Check:
 def _elsewhere(scan: Scan, windows: Sequence[Window]) -> float:
     best = windows[scan.best[1]]
     apart = [i for i, window in enumerate(windows) if window.high <= best.low or window.low >= best.high]
+    if not apart:
+        return 0.0
     medians = [
         np.median(column[np.isfinite(column)])
         for column in scan.z[:, apart, :].transpose(0, 2, 1).reshape(-1, len(apart))
@@ -118,10 +120,9 @@ def sculpting_in_toys(p: Prepared, data: Scan, toys: Sequence[Scan]) -> Check:
     """Background-only toys through the chain show no excess on average."""
     limit = p.config.gate.max_z_mean
     z = _toy_z(toys)
-    means = np.nanmean(z, axis=0) if len(z) else np.zeros_like(data.z)
-    value = float(np.nanmax(means))
+    value = float(np.nanmean(z, axis=0).max()) if z.size else 0.0
     # The largest of many means fluctuates: allow it three standard errors of its own.
-    noise = 3.0 * float(np.nanmax(np.nanstd(z, axis=0))) / np.sqrt(len(z)) if len(z) else 0.0
+    noise = 3.0 * float(np.nanstd(z, axis=0).max()) / np.sqrt(len(z)) if z.size else 0.0
     return Check(
         "sculpting, in toys",
         bool(value <= limit + noise),
@@ -179,7 +180,7 @@ def local_p_calibrated(p: Prepared, toys: Sequence[Scan]) -> Check:
     """The spread of Z over background-only toys: 1 if local p-values are what they claim."""
     limit = p.config.gate.max_z_sd
     z = _toy_z(toys)
-    value = float(np.nanmean(np.nanstd(z, axis=0, ddof=1))) if len(z) > 1 else 1.0
+    value = float(np.nanstd(z, axis=0, ddof=1).mean()) if len(z) > 1 and z.size else 1.0
     return Check(
         "p-values uniform",
         bool(1 / limit <= value <= limit),
@@ -204,6 +205,9 @@ def enough_toys(p: Prepared, toys: Sequence[Scan]) -> Check:
 
 
 def _toy_z(toys: Sequence[Scan]) -> np.ndarray:
-    """Z of all toys, (toys, methods, windows, cuts); NaN where a spectrum was not scanned."""
-    z = np.array([toy.z for toy in toys])
-    return np.where(np.isfinite(z), z, np.nan)
+    """Z of all toys in every cell that is scanned, (toys, cells); NaN where a fit found no minimum."""
+    if not toys:
+        return np.empty((0, 0))
+    z = np.array([toy.z.ravel() for toy in toys])
+    scanned = np.isfinite(z).sum(axis=0) > 1
+    return np.where(np.isfinite(z), z, np.nan)[:, scanned]

@@ -87,9 +87,13 @@ def _finish(p: Prepared, folder: RunFolder, watch: Stopwatch, *done: list[dict[s
 def _what_is_searched(p: Prepared) -> str:
     methods = ", ".join(method.title for method in p.config.method)
     return (
-        f"{len(p.events):,} events ({p.events.effective_size:,.0f} effective), {len(p.windows)} windows of "
-        f"{p.config.mass.name}, {len(p.config.cuts)} cuts, {methods}; {p.config.null.toys} toys"
+        f"{len(p.events):,} events ({p.events.effective_size:,.0f} effective), {_counted(len(p.windows), 'window')} of "
+        f"{p.config.mass.name}, {_counted(len(p.config.cuts), 'cut')}, {methods}; {_counted(p.config.null.toys, 'toy')}"
     )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _run_stages(

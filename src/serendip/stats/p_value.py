@@ -42,9 +42,12 @@ class PValue:
 
     def __str__(self) -> str:
         if self.is_limit:
-            return f"p < {self.interval[1]:.2g} (Z > {z_from_p(self.interval[1]):.2f}; {self.how}, {self.n_toys} toys)"
+            limit = self.interval[1]
+            return f"p < {limit:.2g} at 68 % CL (Z > {z_from_p(limit):.2f}; {self.how}, {self.n_toys} toys)"
         toys = f", {self.n_toys} toys" if self.n_toys else ""
-        return f"p = {self.p:.2g} [{self.interval[0]:.2g}, {self.interval[1]:.2g}] (Z = {self.z:.2f}; {self.how}{toys})"
+        low, high = self.interval
+        interval = f" [{low:.2g}, {high:.2g}]" if low < high else ""
+        return f"p = {self.p:.2g}{interval} (Z = {self.z:.2f}; {self.how}{toys})"
 
 
 def z_from_p(p: float) -> float:
