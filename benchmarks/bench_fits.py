@@ -1,6 +1,6 @@
 """Four-parameter dijet fits of 40 bins: the batch against iminuit, the same likelihood and spectra, in one run.
 
-Run it with `python benchmarks/bench_fits.py`.
+Run: python -m benchmarks.bench_fits
 """
 
 import time
@@ -10,8 +10,8 @@ import numpy as np
 
 from serendip.data.window import Window
 from serendip.seeds import rng_for
-from serendip.stats.background_fit import fit_background
-from serendip.stats.batched_fit import fit_many
+from serendip.stats.background_fit import BackgroundFit, fit_background
+from serendip.stats.batched_fit import ManyFits, fit_many
 from serendip.stats.excess import excesses
 from serendip.stats.spectrum import Spectrum
 
@@ -37,14 +37,24 @@ def seconds(work: Callable[[], object], repeats: int = REPEATS) -> float:
     return float(np.median(times))
 
 
+def in_batch(counts: np.ndarray) -> ManyFits:
+    """All at once, in the compiled batch."""
+    return fit_many(counts, EDGES, "dijet", 4)
+
+
+def one_by_one(singles: list[Spectrum]) -> list[BackgroundFit]:
+    """One after the other, by iminuit."""
+    return [fit_background(spectrum, "dijet", 4) for spectrum in singles]
+
+
 def compare(events: float) -> tuple[float, float, float, float]:
     """Fits a second in batch and with iminuit, the share that converged, and the largest difference in −2 ln L."""
     counts = spectra(events, BATCH)
-    batch = BATCH / seconds(lambda: fit_many(counts, EDGES, "dijet", 4))
+    batch = BATCH / seconds(lambda: in_batch(counts))
     singles = [Spectrum.from_counts(n, EDGES) for n in counts[:SINGLE]]
-    one = SINGLE / seconds(lambda: [fit_background(s, "dijet", 4) for s in singles], repeats=3)
-    many = fit_many(counts, EDGES, "dijet", 4)
-    reference = np.array([fit_background(s, "dijet", 4).chi2 for s in singles])
+    one = SINGLE / seconds(lambda: one_by_one(singles), repeats=3)
+    many = in_batch(counts)
+    reference = np.array([fit.chi2 for fit in one_by_one(singles)])
     return batch, one, float(many.converged.mean()), float(np.abs(many.chi2[:SINGLE] - reference).max())
 
 

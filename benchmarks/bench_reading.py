@@ -2,7 +2,7 @@
 
 Memory is to be bounded by the chunk: at the same chunk the peak must not grow with the file.
 
-Run: python benchmarks/bench_reading.py [--rows 10000000] [--chunk 500000]
+Run: python -m benchmarks.bench_reading [--rows 10000000] [--chunk 500000]
 """
 
 import argparse

@@ -1,12 +1,14 @@
 """Fifty boosted-tree members on the LHCO sample: Serendip, scikit-learn and LightGBM side by side.
 
-Run `python benchmarks/bench_trees.py` with SERENDIP_DATA set and `serendip[bench]` installed. The task is the
+Run `python -m benchmarks.bench_trees` with SERENDIP_DATA set and `serendip[bench]` installed. The task is the
 idealised one (data with S/√B ≈ 2.2 in 3.3–3.7 TeV against background, four features); each library fits 50 members
 of 30 iterations and 31 leaves on random halves and scores the other events, in two processes of one thread.
 """
 
 import os
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
@@ -126,13 +128,24 @@ def with_lightgbm(pool: Parallel, x, y, test) -> np.ndarray:
 LIBRARIES = {"serendip": with_serendip, "scikit-learn": with_scikit_learn, "lightgbm": with_lightgbm}
 
 
+@contextmanager
+def processes() -> Iterator[Parallel]:
+    """The pool that all libraries share."""
+    with parallel_config("loky", n_jobs=PROCESSES, inner_max_num_threads=1), Parallel() as pool:
+        yield pool
+
+
+def warm_up(ensemble: Callable[..., np.ndarray], pool: Parallel, x, y, test, *_: np.ndarray) -> None:
+    """A small ensemble: starts the processes, loads machine code."""
+    ensemble(pool, x[:2000], y[:2000], test[:100])
+
+
 def compare(task, draws: int = 5) -> dict[str, tuple[float, float]]:
     """Seconds (best of the draws) and mean max SIC of each library."""
     result = {}
-    with parallel_config("loky", n_jobs=PROCESSES, inner_max_num_threads=1), Parallel() as pool:
+    with processes() as pool:
         for library, ensemble in LIBRARIES.items():
-            small = task(0)
-            ensemble(pool, small[0][:2000], small[1][:2000], small[2][:100])  # starts processes, loads machine code
+            warm_up(ensemble, pool, *task(0))
             seconds, sics = [], []
             for draw in range(draws):
                 x, y, test, truth = task(draw)

@@ -1,9 +1,9 @@
 """Does the search find the LHC Olympics signal, and nothing where there is none? Draws of the signal, and retrained toys.
 
-    python benchmarks/study_lhco.py draws --draws 10      # local Z of each draw, best window (about 2 s a draw)
-    python benchmarks/study_lhco.py settings --draws 10   # what cheaper settings of the trees cost in Z
-    python benchmarks/study_lhco.py folds --draws 300     # why the spread of Z is above 1
-    python benchmarks/study_lhco.py toys RUN_FOLDER       # Z of the background-only toys of a run
+    python -m benchmarks.study_lhco draws --draws 10      # local Z of each draw, best window (about 2 s a draw)
+    python -m benchmarks.study_lhco settings --draws 10   # what cheaper settings of the trees cost in Z
+    python -m benchmarks.study_lhco folds --draws 300     # why the spread of Z is above 1
+    python -m benchmarks.study_lhco toys RUN_FOLDER       # Z of the background-only toys of a run
 
 The first three read the events of examples/lhco.yaml; the last any finished run of it.
 """
@@ -54,23 +54,36 @@ def draws(count: int) -> None:
         print("{}: median {:.2f} (68 % of draws {:.2f} to {:.2f})".format(name, *values))
 
 
+def trees(members: int, iterations: int, leaves: int, bins: int = 127) -> list[str]:
+    """Overrides that set the size of the trees."""
+    sizes = {"members": members, "iterations": iterations, "leaves": leaves, "bins": bins}
+    return [f"method.classifier.{key}={value}" for key, value in sizes.items()]
+
+
+def z_of_draws(count: int, overrides: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Local Z in the signal's window, (draws, cuts), and the seconds of each scan, (draws,)."""
+    z, seconds = [], []
+    for draw in range(1, count + 1):
+        scan, windows, took = scan_of_data([f"data.inject.seed={draw}", f"seed={draw}", *overrides])
+        z.append(scan.z[0, windows.index(SIGNAL_WINDOW)])
+        seconds.append(took)
+    return np.array(z), np.array(seconds)
+
+
+def median_and_error(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Over draws, for each cut; the error as for a normal distribution, where the median's is 1.25 of the mean's."""
+    return np.median(z, axis=0), 1.25 * z.std(axis=0, ddof=1) / np.sqrt(len(z))
+
+
 def settings(count: int) -> None:
     """Median Z and time of the scan for cheaper trees."""
-    for members, iterations, leaves in SETTINGS:
-        trees = [
-            f"method.classifier.{key}={value}"
-            for key, value in (("members", members), ("iterations", iterations), ("leaves", leaves))
-        ]
-        z, seconds = [], []
-        for draw in range(1, count + 1):
-            scan, windows, took = scan_of_data([f"data.inject.seed={draw}", f"seed={draw}", *trees])
-            z.append(scan.z[0, windows.index(SIGNAL_WINDOW)])
-            seconds.append(took)
-        one, two = np.median(z, axis=0)
-        error = 1.25 * np.std(z, axis=0, ddof=1) / np.sqrt(count)
+    for size in SETTINGS:
+        z, seconds = z_of_draws(count, trees(*size))
+        (one, two), error = median_and_error(z)
         print(
-            f"{members} members × {iterations} trees × {leaves} leaves: median Z {one:.2f} ± {error[0]:.2f} (1 %), "
-            f"{two:.2f} ± {error[1]:.2f} (0.2 %); {np.median(seconds):.2f} s a scan of 10 windows × 5 folds",
+            "{} members × {} trees × {} leaves: ".format(*size)
+            + f"median Z {one:.2f} ± {error[0]:.2f} (1 %), {two:.2f} ± {error[1]:.2f} (0.2 %); "
+            f"{np.median(seconds):.2f} s a scan of 10 windows × 5 folds",
             flush=True,
         )
 
@@ -104,7 +117,11 @@ def folds(count: int) -> None:
     """
     config = load_config(EXAMPLE, ["data.inject.signal=0"])
     p = prepared(config.analysis())
-    method, window, cut = config.method[0], p.windows[[w.low for w in p.windows].index(SIGNAL_WINDOW[0])], config.cuts[0]
+    method, window, cut = (
+        config.method[0],
+        p.windows[[w.low for w in p.windows].index(SIGNAL_WINDOW[0])],
+        config.cuts[0],
+    )
     pulls = np.empty((count, method.folds))
     for i in range(count):
         toy = draw_toy(p, i)
@@ -116,7 +133,9 @@ def folds(count: int) -> None:
             pulls[i, k] = (np.sum(selected & inside & (fold == k)) - expected) / np.sqrt(expected)
     rho = np.corrcoef(pulls.T)[np.triu_indices(method.folds, 1)]
     whole = pulls.sum(1) / np.sqrt(method.folds)
-    print(f"{count} toys, {method.folds} folds, cut {cut:g}: mean pull {pulls.mean():.3f} ± {whole.std() / count**0.5:.3f}")
+    print(
+        f"{count} toys, {method.folds} folds, cut {cut:g}: mean pull {pulls.mean():.3f} ± {whole.std() / count**0.5:.3f}"
+    )
     print(f"sd of one fold's pull {pulls.std(0, ddof=1).mean():.3f} ± {1 / np.sqrt(2 * pulls.size):.3f}")
     print(f"correlation of two folds {rho.mean():.3f} ± {rho.std(ddof=1) / np.sqrt(len(rho)):.3f}")
     print(f"sd of all folds together {whole.std(ddof=1):.3f} ± {whole.std(ddof=1) / np.sqrt(2 * count):.3f}")

@@ -4,6 +4,7 @@ import importlib.util
 import os
 import sys
 import types
+from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -18,4 +19,8 @@ if importlib.util.find_spec("beartype"):
     checker = types.ModuleType("serendip_checker")
     checker.check = beartype(conf=BeartypeConf(is_pep484_tower=True))
     sys.modules["serendip_checker"] = checker
-    install_import_hook([f"serendip.{room}" for room in CHECKED_ROOMS], "serendip_checker.check")
+    # Numba compiles the kernels itself, and cannot see through the hook's wrapper.
+    package = Path(__file__).parents[1] / "src" / "serendip"
+    files = [file for room in CHECKED_ROOMS for file in (package / room).rglob("*.py") if "_kernels" not in file.name]
+    modules = [".".join(file.relative_to(package.parent).with_suffix("").parts) for file in files]
+    install_import_hook([name for name in modules if not name.endswith("__init__")], "serendip_checker.check")

@@ -32,7 +32,7 @@ def test_equals_scikit_learn_in_auc():
     )
     theirs.fit(x[:half], y[:half])
     expected = roc_auc_score(y[half:], theirs.decision_function(x[half:]))
-    assert roc_auc_score(y[half:], ours) == pytest.approx(expected, abs=0.005)
+    assert roc_auc_score(y[half:], ours) >= expected - 0.005
 
 
 def replay(trees, codes):
@@ -275,4 +275,4 @@ def test_equals_scikit_learn_in_auc_on_jets():
     ours = Trees(members=2, subsample=1.0).fit(x[:half], y[:half])
     expected = roc_auc_score(y[half:], theirs.decision_function(x[half:]))
     assert expected > 0.9
-    assert roc_auc_score(y[half:], ours.score(x[half:])) == pytest.approx(expected, rel=0.005)
+    assert roc_auc_score(y[half:], ours.score(x[half:])) >= expected - 0.005

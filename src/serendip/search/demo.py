@@ -4,12 +4,12 @@ from serendip.config import Config, make_config
 
 
 def demo_config() -> Config:
-    """40,000 simulated background events and 220 of a resonance at 3.5 TeV, six windows, one cut, retrained toys."""
+    """40,000 simulated background events and 130 of a resonance at 3.5 TeV, six windows, one cut, retrained toys."""
     return make_config(
         {
             "search": "resonance",
             "data": {
-                "simulate": {"background": 40_000, "signal": 220, "signal_mass": 3500, "seed": 1},
+                "simulate": {"background": 40_000, "signal": 130, "signal_mass": 3500, "seed": 1},
             },
             "features": ["mj_light", "dmj", "tau21_1", "tau21_2"],
             "mass": {"name": "mjj", "unit": "GeV", "range": [2600, 6000]},

@@ -1,0 +1,125 @@
+"""The global p of independent small searches: uniform without a signal, as small as it can be with one.
+
+Each experiment goes through the chain of a real search: `prepared`, `observed_task`, `fit_scan`, `toy_task`.
+"""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from serendip.config import make_config
+from serendip.search.prepare import prepared
+from serendip.search.scan import fit_scan, observed_task, toy_task
+from serendip.seeds import rng_for
+
+TOYS = 19
+EXPERIMENTS = 42  # KS at p = 0.001 tells a distance of 0.29 from uniform
+MANY = 600  # and one of 0.08
+
+
+def experiment(seed, *, background=6000, signal=0, **more):
+    """The config of one small search: three windows, one cut, one small ensemble."""
+    return make_config(
+        {
+            "search": "resonance",
+            "data": {
+                "simulate": {"background": background, "signal": signal, "signal_mass": 2800, "seed": 1000 + seed}
+            },
+            "features": ["mj_light", "dmj", "tau21_1", "tau21_2"],
+            "mass": {"name": "mjj", "range": [2000, 5000], "bin_width": 200},
+            "windows": {"from": 2200, "to": 3400, "width": 400, "step": 400},
+            "method": {"name": "cwola", "folds": 2, "classifier": {"members": 2, "iterations": 4}},
+            "cuts": [0.1],
+            "null": {"toys": TOYS},
+            "seed": seed,
+            **more,
+        }
+    ).analysis()
+
+
+def scan_of_data(config_json):
+    p = prepared(config_json)
+    tasks = [observed_task(config_json, i) for i in range(len(p.config.method) * len(p.windows))]
+    return fit_scan(p, *(np.stack([task[key] for task in tasks]) for key in ("counts", "variances")))
+
+
+def toys_that_reach(config_json):
+    """How many toys are at least as significant as the data: 0 … TOYS, each as likely if there is nothing."""
+    largest = scan_of_data(config_json).largest_z
+    return sum(float(toy_task(config_json, i)["z"].max()) >= largest for i in range(TOYS))
+
+
+def global_p(reached, seed=7):
+    """The p between k / (n + 1) and (k + 1) / (n + 1), so that it is uniform and not in steps."""
+    return (np.array(reached) + rng_for(seed, "between").random(len(reached))) / (TOYS + 1)
+
+
+def require_uniform(reached):
+    """Kolmogorov–Smirnov on all of it, and the count of the smallest p, which is what a discovery would quote."""
+    assert stats.kstest(global_p(reached), "uniform").pvalue > 1e-3
+    assert stats.binomtest(reached.count(0), len(reached), 1 / (TOYS + 1)).pvalue > 1e-3
+
+
+def test_the_global_p_is_uniform_without_a_signal():
+    require_uniform([toys_that_reach(experiment(seed)) for seed in range(EXPERIMENTS)])
+
+
+@pytest.mark.slow
+def test_the_global_p_is_uniform_over_many_experiments():
+    require_uniform([toys_that_reach(experiment(seed)) for seed in range(MANY)])
+
+
+TWO_METHODS = [
+    {"name": "cwola", "folds": 2, "classifier": {"members": 1, "iterations": 3}},
+    {"name": "cwola", "label": "narrow", "sidebands": 600, "folds": 3, "classifier": {"members": 1, "iterations": 3}},
+]
+
+
+@pytest.mark.slow
+def test_the_global_p_counts_the_choice_among_methods_and_cuts():
+    configs = [experiment(seed, method=TWO_METHODS, cuts=[0.2, 0.05]) for seed in range(200)]
+    require_uniform([toys_that_reach(config) for config in configs])
+
+
+def test_independent_experiments_and_their_toys_share_no_random_numbers():
+    tasks = [toy_task(experiment(seed), i)["observed"] for seed in range(3) for i in range(3)]
+    tasks += [scan_of_data(experiment(seed)).observed for seed in range(3)]
+    assert len({task.tobytes() for task in tasks}) == len(tasks)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_signal_has_the_smallest_global_p(seed):
+    config = experiment(seed, signal=150)
+    data = scan_of_data(config)
+    assert prepared(config).windows[data.best[1]].contains(np.array([2800.0])).all()
+    assert toys_that_reach(config) == 0
+
+
+def with_reference(seed, times, events=4000, **more):
+    """Data beside a background sample `times` as large, which the toys are drawn from."""
+    return experiment(
+        seed,
+        background=events * (times + 1),
+        reference={"split": times / (times + 1), "seed": seed},
+        null={"generator": "reference", "toys": TOYS},
+        **more,
+    )
+
+
+def test_the_global_p_is_uniform_with_toys_from_a_large_reference():
+    require_uniform([toys_that_reach(with_reference(seed, 10)) for seed in range(EXPERIMENTS)])
+
+
+def test_a_signal_has_the_smallest_global_p_with_toys_from_a_reference():
+    assert toys_that_reach(with_reference(0, 10, events=6000, signal=150)) == 0
+
+
+def test_toys_from_a_reference_never_hold_data_or_what_methods_train_against():
+    config = with_reference(
+        0, 10, method={"name": "idealised", "folds": 2, "classifier": {"members": 1, "iterations": 2}}
+    )
+    p = prepared(config)
+    samples = [p.events, p.reference, p.null_reference]
+    masses = np.concatenate([sample.m for sample in samples])
+    assert len(np.unique(masses)) == sum(len(sample) for sample in samples)
+    assert p.null.sample is p.null_reference
