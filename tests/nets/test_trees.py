@@ -23,7 +23,7 @@ def two_bumps(n=6000, d=4, shift=0.7, seed=0):
     return x, y
 
 
-def test_equals_scikit_learn_in_auc():
+def test_is_no_worse_than_scikit_learn_in_auc():
     x, y = two_bumps(8000)
     half = len(x) // 2
     ours = Trees(members=1, subsample=1.0).fit(x[:half], y[:half]).score(x[half:])
@@ -267,7 +267,7 @@ def lhco_features():
     return np.column_stack([mj[0], mj[1] - mj[0], low, high]), column["label"] > 0
 
 
-def test_equals_scikit_learn_in_auc_on_jets():
+def test_is_no_worse_than_scikit_learn_in_auc_on_jets():
     x, y = lhco_features()
     half = len(x) // 2
     theirs = HistGradientBoostingClassifier(max_iter=30, max_bins=63, early_stopping=False, class_weight="balanced")

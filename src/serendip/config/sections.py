@@ -227,7 +227,7 @@ class Gate(Section):
     max_sculpting: float = Field(1.0, gt=0, description="median Z of the windows away from the best one")
     max_spurious: float = Field(0.5, gt=0, description="spurious signal over its error")
     max_z_mean: float = Field(0.3, gt=0, description="mean Z of the toys, before three standard errors are added")
-    max_z_sd: float = Field(1.5, gt=1, description="standard deviation of Z over toys; 1 over it is the lower limit")
+    max_z_sd: float = Field(1.3, gt=1, description="standard deviation of Z over toys; 1 over it is the lower limit")
     min_goodness: float = Field(0.01, gt=0, lt=1, description="p of the fits")
     min_toys: int = Field(100, ge=0, description="retrained toys")
 

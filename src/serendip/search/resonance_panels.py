@@ -1,7 +1,6 @@
 """The figures and tables of a resonance search."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from serendip.report import (
     TailCurve,
     ToyPanel,
 )
+from serendip.search.findings import Findings
 from serendip.search.prepare import Prepared
 from serendip.select.cuts import passes_cut
 from serendip.stats import roc as stats_roc
@@ -32,14 +32,11 @@ from serendip.stats.roc import roc_curve
 from serendip.stats.spectrum import Spectrum
 from serendip.stats.tail import log_tail
 
-if TYPE_CHECKING:
-    from serendip.search.resonance import Findings
-
 DRIVER_BINS = 30
 ROC_POINTS = 400
 
 
-def panels(found: "Findings") -> list[Panel]:
+def panels(found: Findings) -> list[Panel]:
     """Everything that the report shows, in its order."""
     shown: list[Panel] = [scan_panel(found), *spectrum_panels(found)]
     if found.toys:
@@ -55,7 +52,7 @@ def percent(cut: float) -> str:
     return f"{100 * cut:g} %"
 
 
-def scan_panel(found: "Findings") -> ScanPanel:
+def scan_panel(found: Findings) -> ScanPanel:
     """Local p against the mass, one curve a method and cut, the uncut spectrum beside them."""
     p, mass = found.p, found.p.config.mass
     centres = np.array([window.centre for window in p.windows])
@@ -96,7 +93,7 @@ def uncut_z(p: Prepared) -> np.ndarray:
     ).z
 
 
-def spectrum_panels(found: "Findings") -> Iterator[SpectrumPanel]:
+def spectrum_panels(found: Findings) -> Iterator[SpectrumPanel]:
     """The best window's spectrum before the cut and after each."""
     p = found.p
     whole = p.spectrum(p.m, p.events.w)
@@ -157,7 +154,7 @@ def spectrum_panel(
     )
 
 
-def toy_panel(found: "Findings") -> ToyPanel:
+def toy_panel(found: Findings) -> ToyPanel:
     """The largest Z of each toy, with the fit to its tail."""
     curve = None
     if (tail := found.tail) is not None:
@@ -179,7 +176,7 @@ def toy_panel(found: "Findings") -> ToyPanel:
     )
 
 
-def score_panel(found: "Findings") -> ScorePanel:
+def score_panel(found: Findings) -> ScorePanel:
     """The score in the best window and in its sidebands."""
     p = found.p
     anomaly = np.minimum(found.best_task["anomaly"].astype(float), 5.0)  # rarer than any cut: one overflow bin
@@ -197,7 +194,7 @@ def score_panel(found: "Findings") -> ScorePanel:
     )
 
 
-def drivers_panel(found: "Findings") -> DriversPanel:
+def drivers_panel(found: Findings) -> DriversPanel:
     """What the selected events look like, feature by feature."""
     p = found.p
     cut = p.config.cuts[found.data.best[2]]
@@ -228,7 +225,7 @@ def _driver(p: Prepared, name: str, selected: np.ndarray, reference: np.ndarray)
     return DriverFeature(name, edges, selected_density, selected_error, reference_density, reference_error, unit)
 
 
-def truth_panels(found: "Findings") -> Iterator[Panel]:
+def truth_panels(found: Findings) -> Iterator[Panel]:
     """ROC and significance improvement within the best window, where the truth was given."""
     p = found.p
     if p.truth is None:
@@ -262,7 +259,7 @@ def drawn_roc(label: str, curve: stats_roc.RocCurve) -> RocCurve:
     )
 
 
-def scan_table(found: "Findings") -> TablePanel:
+def scan_table(found: Findings) -> TablePanel:
     """Every method, window and cut."""
     p, data = found.p, found.data
     rows = []
@@ -288,7 +285,7 @@ def scan_table(found: "Findings") -> TablePanel:
     return TablePanel("scan_table", "Every window and cut", columns, tuple(rows))
 
 
-def dependence_table(found: "Findings") -> TablePanel:
+def dependence_table(found: Findings) -> TablePanel:
     """How well the features alone tell each window from its sidebands, and each one's correlation with the mass."""
     from scipy.stats import spearmanr
 

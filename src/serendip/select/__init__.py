@@ -1,1 +1,1 @@
-"""."""
+"""Which events and windows: cross-fitting, cuts at a background efficiency, window scans."""
