@@ -72,7 +72,7 @@ def test_report_and_merge_work_on_a_finished_run(run):
         ({"features": {"a": "mj_lihgt"}}, "mj_light"),
         ({"features": {"a": "mjj * 2"}}, "features.a: Got a feature that the mass orders completely"),
         ({"features": {"a": "dmj - dmj"}}, "the value 0 for every event"),
-        ({"windows": [[5400, 5900]]}, "sideband"),
+        ({"windows": [[2600, 3000]]}, "lower sideband of window 2600–3000"),
     ],
 )
 def test_bad_input_exits_with_2_and_says_where(tmp_path, changes, message):

@@ -86,3 +86,30 @@ def test_features_that_depend_on_the_mass_make_the_result_invalid(tmp_path):
     assert check.value > 0.6
     assert not result.valid
     assert "NOT VALID" in (tmp_path / "run" / "report.html").read_text().upper()
+
+
+def weighted(w, **changes):
+    """The small analysis with these weights on its simulated events."""
+    p = prepared(small(**changes).analysis())
+    events = dataclasses.replace(p.events, w=w(p.events))
+    return dataclasses.replace(p, events=events)
+
+
+def test_the_unit_of_the_weights_changes_no_check(analysis):
+    heavy = weighted(lambda events: np.full(len(events), 50.0))
+    data = scan([0.3, 6.0, -0.5, 0.1], expected=np.full(SHAPE, 50.0 * 50), observed=np.full(SHAPE, 50.0 * 50))
+    ours, theirs = checks(analysis, scan([0.3, 6.0, -0.5, 0.1]), good_toys()), checks(heavy, data, good_toys())
+    assert theirs["expected background"].value == pytest.approx(ours["expected background"].value)
+    assert all(check.passed for check in theirs.values())
+
+
+def test_weights_that_follow_the_mass_are_caught():
+    p = weighted(lambda events: np.where(events.m > 3500, 0.2, 2.0))
+    assert not checks(p, scan([0.3, 6.0, -0.5, 0.1]), good_toys())["weights know the mass"].passed
+
+
+def test_a_small_reference_is_caught():
+    p = prepared(small(null={"generator": "reference", "toys": 2}, reference={"split": 0.2}).analysis())
+    found = checks(p, scan([0.3, 6.0, -0.5, 0.1]), good_toys())
+    assert not found["reference size"].passed
+    assert "null spectrum" not in found

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from serendip.data import Truth
-from serendip.errors import RunFolderError
+from serendip.errors import ConfigError, InputError, RunFolderError, TooFewEventsError
 from serendip.run.folder import RunFolder
 from serendip.search import resonance
 from serendip.search.prepare import prepared
@@ -120,7 +120,7 @@ def test_a_toy_is_the_same_whichever_process_draws_it(finished):
 
 
 def test_copies_of_one_event_are_one_group_in_a_toy():
-    p = prepared(small(data__simulate={"background": 4000, "seed": 1}).analysis())
+    p = prepared(small(data__simulate={"background": 12_000, "seed": 1}).analysis())
     toy = draw_toy(p, 0)
     assert np.array_equal(p.events.columns["dmj"][toy.rows], toy.sample.columns["dmj"][toy.rows])
     assert len(toy.m) == len(toy.rows)
@@ -141,3 +141,39 @@ def test_signed_weights_pass_through_the_whole_chain(tmp_path):
     assert result.best.window == (3300.0, 3700.0)
     assert result.events["effective"] < 0.75 * result.events["events"]
     assert np.isfinite(result.local_p.z)
+
+
+def test_a_reference_that_holds_data_events_is_refused(tmp_path):
+    from serendip.data.write import write_events
+    from serendip.simulate.dijet import simulate_dijet
+
+    path = str(write_events(tmp_path / "events.h5", simulate_dijet(16_000, 0, seed=4)[0]))
+    config = small(data={"path": path}, reference={"path": path}, method="idealised")
+    with pytest.raises(InputError, match=r"reference.path: Got .* events that are in the data too"):
+        prepared(config.analysis())
+
+
+def test_a_search_that_reads_the_truth_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="supervised, which reads the truth"):
+        resonance(small(method="supervised"), tmp_path / "run")
+
+
+def test_cuts_that_leave_nothing_are_refused_before_training(tmp_path):
+    with pytest.raises(TooFewEventsError, match="cuts: Got"):
+        resonance(small(cuts=[1e-6]), tmp_path / "run")
+
+
+def test_a_window_too_small_for_its_folds_is_named():
+    with pytest.raises(TooFewEventsError, match="window 4300–4400"):
+        prepared(small(windows=[[4300, 4400]]).analysis())
+
+
+def test_the_reference_is_selected_like_the_data(tmp_path):
+    from serendip.data.write import write_events
+    from serendip.simulate.dijet import simulate_dijet
+
+    data, other = (
+        str(write_events(tmp_path / f"{seed}.h5", simulate_dijet(16_000, 0, seed=seed)[0])) for seed in (4, 5)
+    )
+    config = small(data={"path": data, "where": "dmj > 60"}, reference={"path": other}, method="idealised")
+    assert prepared(config.analysis()).reference.columns["dmj"].min() > 60

@@ -89,6 +89,8 @@ class Reference(Section):
     split: float | None = Field(
         None, gt=0, lt=1, description="this fraction of the data's true background, set aside; needs data.truth"
     )
+    where: str | None = Field(None, description="selection of the file's events; that of the data if not given")
+    weight: str | None = Field(None, description="column or expression; the bootstrap draws in proportion to it")
     seed: int = Field(1, ge=0, description="which events are set aside")
 
     @model_validator(mode="after")
@@ -229,6 +231,12 @@ class Gate(Section):
     max_z_mean: float = Field(0.3, gt=0, description="mean Z of the toys, before three standard errors are added")
     max_z_sd: float = Field(1.3, gt=1, description="standard deviation of Z over toys; 1 over it is the lower limit")
     min_goodness: float = Field(0.01, gt=0, lt=1, description="p of the fits")
+    max_weight_drift: float = Field(
+        0.2, gt=0, description="relative change of Σw²/Σw from window to sidebands; for mass_shuffle"
+    )
+    min_reference_ratio: float = Field(
+        5.0, gt=0, description="reference over data events; for null.generator reference"
+    )
     min_toys: int = Field(100, ge=0, description="retrained toys")
 
 

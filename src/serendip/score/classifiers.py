@@ -15,7 +15,7 @@ from serendip.nets import BinnedFeatures, Trees
 Features = Float[np.ndarray, "n d"] | BinnedFeatures
 PerEvent = Float[np.ndarray, " n"]
 OtherFeatures = Float[np.ndarray, "_ d"] | BinnedFeatures  # as many as there are
-Sample = tuple[OtherFeatures, Float[np.ndarray, "_"] | None]
+Sample = tuple[OtherFeatures, Float[np.ndarray, " _"] | None]
 
 MIN_EVENTS = 100  # of a sample: with fewer, a classifier remembers its events
 

@@ -22,7 +22,8 @@ from serendip.run.progress import Progress, Silent
 from serendip.run.provenance import Stopwatch, peak_memory_mb, versions
 from serendip.run.task import Stage
 from serendip.search.engine_settings import settings_of
-from serendip.search.prepare import Prepared, count_summary, input_files, joined, prepared
+from serendip.search.load import input_files
+from serendip.search.prepare import Prepared, count_summary, joined, prepared
 from serendip.search.resonance_panels import drawn_roc, percent
 from serendip.search.scan import Experiment, anomalies
 from serendip.seeds import seed_for
@@ -36,10 +37,12 @@ class Labelled:
     Attributes:
         experiment: the data, and behind them the spare signal events, which are scored but not trained on.
         is_signal: of the events in the window.
+        w: their weights.
     """
 
     experiment: Experiment
     is_signal: np.ndarray
+    w: np.ndarray
 
 
 def evaluate(config: Config, output: str | Path, *, progress: Progress | None = None) -> dict[str, Any]:
@@ -62,14 +65,14 @@ def evaluate(config: Config, output: str | Path, *, progress: Progress | None = 
         tasks = run_stage(
             folder, stage, config.analysis(), settings=settings_of(config.engine), progress=progress or Silent()
         )
-    truth = labelled(p, window).is_signal
+    events = labelled(p, window)
     found = {
-        method.title: _performance(config, task["score"], truth)
+        method.title: _performance(config, task["score"], events)
         for method, task in zip(config.method, tasks, strict=True)
     }
     metrics = _metrics(p, window, found, watch)
     folder.write_json("metrics.json", metrics)
-    write_report(folder.path, metrics, _panels(p, tasks, truth, metrics), config=folder.config)
+    write_report(folder.path, metrics, _panels(p, tasks, events, metrics), config=folder.config)
     return metrics
 
 
@@ -112,14 +115,16 @@ def labelled(p: Prepared, window: Window) -> Labelled:
     experiment = Experiment(
         everything, rows, everything.m, everything.w, Truth(is_signal), trained=rows < len(p.events)
     )
-    return Labelled(experiment, is_signal[window.contains(everything.m)])
+    inside = window.contains(everything.m)
+    return Labelled(experiment, is_signal[inside], everything.w[inside])
 
 
-def _performance(config: Config, score: np.ndarray, truth: np.ndarray) -> Performance:
+def _performance(config: Config, score: np.ndarray, events: Labelled) -> Performance:
     settings = config.evaluate
     return performance(
         score,
-        truth,
+        events.is_signal,
+        events.w,
         fprs=settings.fpr,
         min_background=settings.min_background,
         replicas=settings.bootstraps,
@@ -150,12 +155,13 @@ def _metrics(p: Prepared, window: Window, found: Mapping[str, Performance], watc
     }
 
 
-def _panels(p: Prepared, tasks: list[dict[str, Any]], truth: np.ndarray, metrics: Mapping[str, Any]) -> list[Panel]:
+def _panels(p: Prepared, tasks: list[dict[str, Any]], events: Labelled, metrics: Mapping[str, Any]) -> list[Panel]:
     curves = tuple(
-        drawn_roc(method.title, roc_curve(task["score"], truth))
+        drawn_roc(method.title, roc_curve(task["score"], events.is_signal, events.w))
         for method, task in zip(p.config.method, tasks, strict=True)
     )
-    caption = f"{truth.sum()} signal and {(~truth).sum()} background events in the window."
+    signal = int(events.is_signal.sum())
+    caption = f"{signal} signal and {len(events.w) - signal} background events in the window."
     columns, rows = _rows(metrics)
     return [
         TablePanel("metrics", "Methods compared", columns, rows, "Errors by a bootstrap of the events."),

@@ -9,7 +9,8 @@ from serendip.errors import FitError
 from serendip.run.folder import RunFolder
 from serendip.run.provenance import Stopwatch, peak_memory_mb, versions
 from serendip.search.gate import check_all
-from serendip.search.prepare import Prepared, count_summary, input_files
+from serendip.search.load import input_files
+from serendip.search.prepare import Prepared, count_summary
 from serendip.search.result import Best, Result, p_value_json
 from serendip.search.scan import Scan
 from serendip.seeds import seed_for
@@ -19,11 +20,12 @@ from serendip.stats.families import FAMILIES
 from serendip.stats.look_elsewhere import gross_vitells
 from serendip.stats.order import choose_order
 from serendip.stats.p_value import PValue, toy_p_value
-from serendip.stats.spectrum import Spectrum
+from serendip.stats.spectrum import Spectrum, poisson_scale
 from serendip.stats.spurious_signal import spurious_signal
 from serendip.stats.tail import TailFit, tail_p_value
 
 FEWEST_FOR_TAIL = 200
+NO_EXCESS = -10.0  # in place of −inf, where a number is needed
 
 
 class Findings:
@@ -98,7 +100,8 @@ class Findings:
         """How often a toy is as significant in the best window and cut, retraining included."""
         if not self.toys:
             return None
-        there = np.array([toy.z[self.data.best] for toy in self.toys])
+        # A toy whose fit failed there counts against us.
+        there = np.array([toy.z[self.data.best] if toy.converged[self.data.best] else np.inf for toy in self.toys])
         return toy_p_value(int(np.sum(there >= self.data.largest_z)), len(there), "toys, retrained")
 
     @property
@@ -106,18 +109,18 @@ class Findings:
         """The global p by a fit to the toys' tail, in q = Z |Z|, whose tail is nearly exponential."""
         if len(self.toys) < FEWEST_FOR_TAIL:
             return None
-        q = self.largest_toys * np.abs(self.largest_toys)
+        largest = np.maximum(self.largest_toys, NO_EXCESS)  # a toy without a single fit has none
         z = self.data.largest_z
-        return tail_p_value(z * abs(z), q, seed=seed_for(self.p.config.seed, "tail"))
+        return tail_p_value(z * abs(z), largest * np.abs(largest), seed=seed_for(self.p.config.seed, "tail"))
 
     def gross_vitells_p(self) -> PValue | None:
         """The bound from upcrossings: each method and cut is a scan over windows, end to end."""
         if not self.toys or self.data.largest_z <= 0.5:
             return None
         # Windows that are not scanned can never be crossed into; scans are laid end to end, a deficit between them.
-        z = np.array([toy.z.transpose(0, 2, 1) for toy in self.toys])
-        lowest = np.full((*z.shape[:3], 1), -10.0)
-        scans = np.concatenate([lowest, np.where(np.isfinite(z), z, -10.0)], axis=3).reshape(len(z), -1)
+        z = np.maximum([toy.z.transpose(0, 2, 1) for toy in self.toys], NO_EXCESS)
+        between = np.full((*z.shape[:3], 1), NO_EXCESS)
+        scans = np.concatenate([between, z], axis=3).reshape(len(z), -1)
         return gross_vitells(self.data.largest_z, scans).global_p
 
     def spurious(self) -> float:
@@ -129,10 +132,15 @@ class Findings:
         found = [0.0]
         for family, order in self._other_shapes():
             shape = fit_background(self.best_spectrum, family, order, self.window)
+            scale = poisson_scale(self.best_spectrum.counts, self.best_spectrum.variances)
             invented = spurious_signal(
-                shape.expected[None], self.p.edges, self.p.windows, self.p.config.background.shape,
+                shape.expected[None],
+                self.p.edges,
+                self.p.windows,
+                self.p.config.background.shape,
                 int(self.data.order[self.data.best]),
-            )  # fmt: skip
+                variances=(shape.expected * scale)[None],
+            )
             found += [float(value) for value in invented.mean if np.isfinite(value)]
         return max(found, key=abs)
 

@@ -37,7 +37,7 @@ def check_all(
         sculpting_in_toys(p, data, toys),
         spurious_signal(p, spurious),
         fit_goodness(p, data),
-        null_spectrum(p, data),
+        *null_checks(p, data),
         local_p_calibrated(p, toys),
         enough_toys(p, toys),
     )
@@ -61,13 +61,13 @@ def enough_events(p: Prepared) -> Check:
 def enough_expected(p: Prepared, data: Scan) -> Check:
     """The best window's background after the cut is large enough for a fit to mean something."""
     limit = p.config.gate.min_expected
-    expected = float(data.expected[data.best])
+    expected = float(data.expected[data.best]) / p.weight_scale(p.windows[data.best[1]])
     left_out = int(np.isneginf(data.z).sum())
     return Check(
         "expected background",
         bool(expected >= limit),
         expected,
-        f"at least {limit:g} events",
+        f"at least {limit:g} effective events",
         f"{left_out} of {data.z.size} spectra expect fewer and were not scanned, in data and toys alike. "
         "Loosen the cuts where too many are left out.",
     )
@@ -160,6 +160,13 @@ def fit_goodness(p: Prepared, data: Scan) -> Check:
     )
 
 
+def null_checks(p: Prepared, data: Scan) -> tuple[Check, ...]:
+    """What the null generator takes for granted."""
+    if p.config.null.generator == "reference":
+        return (reference_size(p),)
+    return null_spectrum(p, data), weights_know_the_mass(p)
+
+
 def null_spectrum(p: Prepared, data: Scan) -> Check:
     """The spectrum that toys draw their masses from is that of the data, the best window left out."""
     limit = p.config.gate.min_goodness
@@ -168,11 +175,41 @@ def null_spectrum(p: Prepared, data: Scan) -> Check:
     fit = fit_background(p.spectrum(p.m, p.events.w), background.shape, p.uncut_fit.order, window)
     return Check(
         "null spectrum",
-        bool(fit.goodness_p >= limit or p.config.null.generator == "reference"),
+        bool(fit.goodness_p >= limit),
         float(fit.goodness_p),
-        f"goodness p at least {limit:g} (for mass_shuffle)",
+        f"goodness p at least {limit:g}",
         f"The smooth function fitted to all events, order {p.uncut_fit.order}. Toys drawn from a poor fit are not like "
         "the data. Start the mass range above the turn-on, or allow a higher order.",
+    )
+
+
+def reference_size(p: Prepared) -> Check:
+    """The background sample is large enough that toys drawn from it do not all share its fluctuations."""
+    limit = p.config.gate.min_reference_ratio
+    assert p.null_reference is not None  # the config saw to it
+    value = len(p.null_reference) / len(p.events)
+    return Check(
+        "reference size",
+        value >= limit,
+        value,
+        f"at least {limit:g} times the data",
+        "Toys are drawn with replacement from the reference. Where it is not much larger than the data, they repeat its "
+        "fluctuations, find them again, and the global p is too large. Give more events, or use mass_shuffle.",
+    )
+
+
+def weights_know_the_mass(p: Prepared) -> Check:
+    """The weights are alike at all masses, as mass_shuffle takes for granted when it gives an event another mass."""
+    limit = p.config.gate.max_weight_drift
+    drifts = [p.weight_scale(window, outside=False) / p.weight_scale(window, outside=True) - 1 for window in p.windows]
+    value = float(max(drifts, key=abs))
+    return Check(
+        "weights know the mass",
+        bool(abs(value) <= limit),
+        value,
+        f"at most {limit:g} from window to sidebands",
+        "Relative change of Σw²/Σw between a window and its sidebands, the largest. Where weights depend on the mass, toys "
+        "of mass_shuffle have other counts than the data. Unweight the events, or use a reference.",
     )
 
 

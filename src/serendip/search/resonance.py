@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from serendip.config import Config
+from serendip.errors import ConfigError, TooFewEventsError
 from serendip.report import write_report
 from serendip.run.cluster import EngineSettings, engine_session
 from serendip.run.engine import run_stage
@@ -18,12 +19,14 @@ from serendip.run.folder import RunFolder
 from serendip.run.progress import Progress, Silent
 from serendip.run.provenance import Stopwatch
 from serendip.run.task import Stage
+from serendip.score import METHODS
 from serendip.search.engine_settings import settings_of
 from serendip.search.exports import write_exports
+from serendip.search.findings import Findings
 from serendip.search.prepare import Prepared, prepared
 from serendip.search.resonance_panels import panels
 from serendip.search.result import Result
-from serendip.search.scan import Scan, fit_scan, mass_dependence_task, observed_task, toy_task
+from serendip.search.scan import Scan, fit_scan, mass_dependence_task, observed_task, scanned, toy_task
 
 
 def resonance(
@@ -46,10 +49,12 @@ def resonance(
         TaskError: a task failed; what is done is kept.
     """
     progress, watch = progress or Silent(), Stopwatch()
+    _refuse_truth(config)
     with watch.stage("read"):
         p = prepared(config.analysis())
         folder = RunFolder.open(output, {k: v for k, v in config.resolved().items() if k != "output"})
     progress.note(_what_is_searched(p))
+    _require_scanned(p)
     with folder.lock(shard):
         done = _run_stages(p, settings_of(config.engine), folder, progress, watch, shard)
         return _finish(p, folder, watch, *done) if shard == (0, 1) else None
@@ -69,6 +74,25 @@ def _finish(p: Prepared, folder: RunFolder, watch: Stopwatch, *done: list[dict[s
     result = replace(result, timing=watch.timing())  # now with the report
     folder.write_json("result.json", result.as_json())
     return result
+
+
+def _refuse_truth(config: Config) -> None:
+    """A search that reads the truth has no p-value."""
+    for method in config.method:
+        if "truth" in METHODS[method.name].needs:
+            raise ConfigError(
+                f"method: Got {method.name}, which reads the truth, but expected methods that data allow. "
+                "Compare with it by: serendip evaluate"
+            )
+
+
+def _require_scanned(p: Prepared) -> None:
+    """Refuse a search in which no window keeps enough background after any cut."""
+    if not scanned(p).any():
+        raise TooFewEventsError(
+            f"cuts: Got {p.config.cuts}, which leave fewer than gate.min_expected = {p.config.gate.min_expected:g} "
+            "effective background events in every window. Loosen the cuts, or widen the windows."
+        )
 
 
 def _what_is_searched(p: Prepared) -> str:

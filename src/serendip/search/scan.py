@@ -197,7 +197,7 @@ def fit_scan(p: Prepared, counts: np.ndarray, variances: np.ndarray) -> Scan:
 
 def scanned(p: Prepared) -> np.ndarray:
     """Which windows and cuts leave enough background to be fitted, (windows, cuts); the same for data and toys."""
-    expected = [p.uncut_fit.expected_in(window)[0] for window in p.windows]
+    expected = [p.uncut_fit.expected_in(window)[0] / p.weight_scale(window) for window in p.windows]
     return np.outer(expected, p.config.cuts) >= p.config.gate.min_expected
 
 

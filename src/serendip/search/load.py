@@ -1,0 +1,143 @@
+"""Read the samples that a config names: the data, the injected signal, the background reference."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from serendip.config import Config
+from serendip.config.schema import Data, Reference
+from serendip.data import Events, Truth, Window
+from serendip.data.catalogue import fetch
+from serendip.data.expressions import parse
+from serendip.data.readers import read_recipe
+from serendip.data.recipe import Recipe
+from serendip.errors import ConfigError, InputError, TooFewEventsError
+from serendip.run.provenance import sha256_of
+from serendip.seeds import rng_for
+from serendip.simulate.dijet import simulate_dijet
+
+
+def input_files(config: Config) -> list[dict[str, Any]]:
+    """Name, hash and size in bytes of every file that the config reads."""
+    paths = [*_paths(config.data)]
+    if config.reference is not None and config.reference.path is not None:
+        paths += _as_list(config.reference.path)
+    files = [Path(path.rsplit(":", 1)[0] if not Path(path).exists() else path) for path in map(str, paths)]
+    return [{"name": f.name, "sha256": sha256_of(f), "bytes": f.stat().st_size} for f in files if f.is_file()]
+
+
+def _as_list(path: str | list[str]) -> list[str]:
+    return [path] if isinstance(path, str) else path
+
+
+def _paths(data: Data) -> list[str]:
+    if data.name is not None:
+        return [str(fetch(data.name))]
+    return [] if data.path is None else _as_list(data.path)
+
+
+def load(config: Config, data: Data) -> tuple[Events, Truth | None]:
+    """The sample within the mass range, and its truth where a column is named."""
+    if data.simulate is not None:
+        events, truth = _simulated(config, data)
+        return _in_range(config, events, truth)
+    recipe = Recipe(
+        config.features,
+        config.mass.expression or config.mass.name,
+        config.mass.name,
+        data.weight,
+        data.observers,
+        data.truth,
+        data.where,
+        config.units,
+        data.non_finite,
+    )
+    reading = read_recipe(_paths(data), recipe)
+    return _in_range(config, reading.events, reading.truth)
+
+
+def _in_range(config: Config, events: Events, truth: Truth | None) -> tuple[Events, Truth | None]:
+    low, high = config.mass.range
+    assert events.m is not None  # asked for above
+    inside = Window(low, high).contains(events.m)
+    if not inside.any():
+        raise TooFewEventsError(
+            f"mass.range: Got no event of {len(events)} within [{low:g}, {high:g}] {config.mass.unit}; "
+            f"{config.mass.name} goes from {events.m.min():g} to {events.m.max():g}. Check the range and the unit."
+        )
+    return events[inside], None if truth is None else truth[inside]
+
+
+def _simulated(config: Config, data: Data) -> tuple[Events, Truth]:
+    """Events of the built-in simulator, their features computed by the config's expressions."""
+    assert data.simulate is not None
+    s = data.simulate
+    events, truth = simulate_dijet(
+        s.background,
+        s.signal,
+        signal_mass=s.signal_mass,
+        signal_width=s.signal_width,
+        mass_correlation=s.mass_correlation,
+        seed=s.seed,
+    )
+    assert events.m is not None  # the simulator gives a mass
+    columns = {**events.columns, events.mass_name: events.m}
+    features = {name: parse(text).evaluate(columns) for name, text in config.features.items()}
+    return replace(events, columns=features, units={**events.units, **config.units}), truth
+
+
+def inject(config: Config, events: Events, truth: Truth | None) -> tuple[Events, Truth, Events]:
+    """All background events and the stated number of signal events; the rest of the signal apart."""
+    assert config.data.inject is not None
+    assert truth is not None  # the config saw to it
+    signal = np.flatnonzero(truth.is_signal)
+    wanted = config.data.inject.signal
+    if wanted > len(signal):
+        raise ConfigError(
+            f"data.inject.signal: Got {wanted}, but expected at most {len(signal)}, the signal events within mass.range."
+        )
+    drawn = rng_for(config.data.inject.seed, "inject").permutation(signal)
+    keep = np.sort(np.concatenate([np.flatnonzero(~truth.is_signal), drawn[:wanted]]))
+    return events[keep], truth[keep], events[np.sort(drawn[wanted:])]
+
+
+def set_aside(reference: Reference, events: Events, truth: Truth | None) -> tuple[Events, Truth, Events]:
+    """Part of the true background becomes the reference sample and leaves the data."""
+    if truth is None:
+        raise ConfigError(
+            "reference.split: Got data without truth, but expected data.truth. Give reference.path instead."
+        )
+    assert reference.split is not None
+    aside = ~truth.is_signal & (rng_for(reference.seed, "reference").random(len(events)) < reference.split)
+    return events[~aside], truth[~aside], events[aside]
+
+
+def load_reference(config: Config, reference: Reference, events: Events) -> Events:
+    """The background sample of a file, selected like the data.
+
+    Raises:
+        InputError: it holds events of the data: a model trained on them would score what it saw.
+    """
+    source = Data(
+        path=reference.path,
+        truth=reference.truth,
+        where=reference.where or config.data.where,
+        weight=reference.weight,
+        non_finite=config.data.non_finite,
+    )
+    sample, truth = load(config, source)
+    sample = sample if truth is None else sample[~truth.is_signal]
+    shared = len({*map(bytes, _rows(sample))} & {*map(bytes, _rows(events))})
+    if shared:
+        raise InputError(
+            f"reference.path: Got {shared} events that are in the data too, but expected none. "
+            "Give events of their own, or reference.split for labelled data."
+        )
+    return sample
+
+
+def _rows(events: Events) -> np.ndarray:
+    assert events.m is not None  # the config asks for one
+    return np.ascontiguousarray(np.column_stack([events.x(), events.m]))
