@@ -19,7 +19,8 @@ if TYPE_CHECKING:  # commands import what they need, so that help and errors com
 
 FAILED, BAD_INPUT, NOT_VALID, INTERRUPTED = 1, 2, 3, 130
 
-console = Console(highlight=False)
+# Tables keep their columns in a log file, where rich would fold them to 80 characters.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 errors = Console(stderr=True, highlight=False)
 P = ParamSpec("P")
 
@@ -183,7 +184,7 @@ def evaluate(config: Path, overrides: tuple[str, ...], workers: int | None, outp
     from serendip.search.evaluate import metrics_table
 
     loaded = with_workers(load_config(config, overrides), workers)
-    folder = output or Path(f"runs/{config.stem}-evaluate")
+    folder = output or Path(f"runs/{config.stem.removesuffix('_evaluate')}-evaluate")
     metrics = evaluate_methods(loaded, folder, progress=progress_on())
     console.print(metrics_table(metrics))
     console.print(f"Report: {folder / 'report.html'}", soft_wrap=True)
