@@ -5,11 +5,9 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
 
 from serendip.data.events import Events, Truth
+from serendip.data.formats.parquet import pyarrow_with_parquet
 from serendip.errors import InputError, unknown_name
 
 TRUTH_COLUMN = "label"
@@ -63,11 +61,13 @@ def _write_hdf5(path: Path, columns: dict[str, np.ndarray]) -> None:
 
 
 def _write_parquet(path: Path, columns: dict[str, np.ndarray]) -> None:
-    pyarrow.parquet.write_table(pa.table(columns), path)
+    arrow = pyarrow_with_parquet()
+    arrow.parquet.write_table(arrow.table(columns), path)
 
 
 def _write_csv(path: Path, columns: dict[str, np.ndarray]) -> None:
-    pyarrow.csv.write_csv(pa.table(columns), path)
+    header = ",".join(columns)
+    np.savetxt(path, np.column_stack(list(columns.values())), "%.17g", ",", header=header, comments="")
 
 
 def _write_npz(path: Path, columns: dict[str, np.ndarray]) -> None:
