@@ -12,7 +12,7 @@ import yaml
 from serendip.data import Truth
 from serendip.errors import ConfigError, InputError, RunFolderError, TooFewEventsError
 from serendip.run.folder import RunFolder
-from serendip.search import resonance
+from serendip.search import resonance, scan
 from serendip.search.prepare import prepared
 from serendip.search.scan import draw_toy, observed_task, toy_task
 
@@ -177,3 +177,21 @@ def test_the_reference_is_selected_like_the_data(tmp_path):
     )
     config = small(data={"path": data, "where": "dmj > 60"}, reference={"path": other}, method="idealised")
     assert prepared(config.analysis()).reference.columns["dmj"].min() > 60
+
+
+def test_a_toy_that_starves_one_window_is_kept_for_the_others(finished, monkeypatch):
+    config, _, _ = finished
+    whole = toy_task(config.analysis(), 2)
+    starving = prepared(config.analysis()).windows[2]
+
+    def anomalies(p, experiment, method, window, stage, index):
+        if window == starving:
+            raise TooFewEventsError("too few")
+        return scan.anomalies_as_they_were(p, experiment, method, window, stage, index)
+
+    monkeypatch.setattr(scan, "anomalies_as_they_were", scan.anomalies, raising=False)
+    monkeypatch.setattr(scan, "anomalies", anomalies)
+    toy = toy_task(config.analysis(), 2)
+    assert toy["z"][0, 2, 0] == -np.inf
+    assert not toy["converged"][0, 2, 0]
+    assert np.array_equal(np.delete(toy["z"], 2, axis=1), np.delete(whole["z"], 2, axis=1))

@@ -1,6 +1,7 @@
 """Where tasks run: in this process, on local cores, or on a Dask cluster."""
 
 import importlib.util
+import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -200,11 +201,23 @@ def dask_config(settings: EngineSettings) -> dict[str, Any]:
 
 def failed(stage: Stage[Any], config: object, index: int, error: Exception) -> TaskError:
     """The error of a task, with what is needed to repeat it alone."""
-    seed = getattr(config, "seed", None)
+    seed = _seed_of(config)
+    with_seed = "" if seed is None else f", seed {seed}"
     return TaskError(
-        f"Stage {stage.name!r}, task {index} of {stage.count}, seed {seed}: {type(error).__name__}: {error} "
+        f"Stage {stage.name!r}, task {index} of {stage.count}{with_seed}: {type(error).__name__}: {error} "
         "The results of the other tasks are kept: the same command goes on from them."
     )
+
+
+def _seed_of(config: object) -> object:
+    """The seed of a config, be it an object or the JSON of one; None where it has none."""
+    if not isinstance(config, str):
+        return getattr(config, "seed", None)
+    try:
+        plain = json.loads(config)
+    except ValueError:
+        return None
+    return plain.get("seed") if isinstance(plain, dict) else None
 
 
 def died(times: int) -> Exception:

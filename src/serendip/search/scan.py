@@ -11,6 +11,7 @@ import numpy as np
 
 from serendip.config.schema import Method
 from serendip.data import Events, Truth, Window
+from serendip.errors import TooFewEventsError
 from serendip.score import METHODS
 from serendip.score.classifiers import make_classifier
 from serendip.search.prepare import Prepared, prepared
@@ -100,12 +101,23 @@ def toy_task(config_json: str, index: int) -> dict[str, object]:
     """One background-only experiment, drawn, retrained and fitted like the data."""
     p = prepared(config_json)
     toy = draw_toy(p, index)
-    spectra = [
-        cut_spectra(p, toy, anomalies(p, toy, method, window, "toys", index))
-        for method in p.config.method
-        for window in p.windows
-    ]
+    spectra = [_toy_spectra(p, toy, method, window, index) for method in p.config.method for window in p.windows]
     return fit_scan(p, *(np.stack(part) for part in zip(*spectra, strict=True))).arrays()
+
+
+def _toy_spectra(
+    p: Prepared, toy: Experiment, method: Method, window: Window, index: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The cut spectra of one window; empty where this toy leaves it too few events to train on.
+
+    Nothing can be fitted to an empty spectrum, so that it counts among the toys' fits that did not converge, of which the
+    gate allows 2 %.
+    """
+    try:
+        return cut_spectra(p, toy, anomalies(p, toy, method, window, "toys", index))
+    except TooFewEventsError:
+        nothing = np.zeros((len(p.config.cuts), len(p.edges) - 1))
+        return nothing, nothing
 
 
 def observed(p: Prepared) -> Experiment:
