@@ -63,7 +63,7 @@ CATALOGUE: Mapping[str, PublicSet] = {
         "CMS events with two muons, 2–110 GeV, with four-vectors and mass; 100,000 events",
         "Dimuon_DoubleMu.csv",
         CMS_545,
-        "CC0",
+        "CC-BY 4.0",
         f"{CMS_545}/files/Dimuon_DoubleMu.csv",
         ("cms_opendata/Dimuon_DoubleMu.csv", "cms_opendata/Dimuon_DoubleMu.csv.gz"),
     ),
