@@ -73,6 +73,10 @@ def test_workers_and_output_do_not_belong_to_the_analysis():
         (with_changes(features={}), "features: "),
         (with_changes(method="idealised"), "reference: Got none, but idealised needs a background sample"),
         (with_changes(method="supervised"), "data.truth: missing, but supervised needs"),
+        (
+            with_changes(method={"name": "idealised", "sidebands": 400}, reference={"path": "b.h5"}),
+            "method.0.sidebands: Got 400, but idealised trains on no sidebands",
+        ),
         (with_changes(null={"generator": "reference"}), "reference: Got none, but null.generator: reference"),
         (with_changes(data={}), "data: Got none of them"),
         (with_changes(data__inject={"signal": 5}), "data: Got inject without truth"),

@@ -1,6 +1,7 @@
 """What a config may say: the sections, and what must fit together between them."""
 
 import json
+from inspect import signature
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
@@ -83,7 +84,11 @@ class Config(Section):
                 raise ValueError(
                     f"features.{name}: Got {self.data.truth!r}, the truth, but expected what data have too."
                 )
-        for method in self.method:
+        for i, method in enumerate(self.method):
+            if method.sidebands is not None and "sidebands" not in signature(METHODS[method.name]).parameters:
+                raise ValueError(
+                    f"method.{i}.sidebands: Got {method.sidebands:g}, but {method.name} trains on no sidebands."
+                )
             if "truth" in METHODS[method.name].needs and self.data.truth is None and self.data.simulate is None:
                 raise ValueError(f"data.truth: missing, but {method.name} needs the column that is 1 for signal.")
         needing = [m.name for m in self.method if "background" in METHODS[m.name].needs]
