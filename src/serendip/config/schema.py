@@ -121,6 +121,10 @@ class Config(Section):
         """Everything, defaults included, as plain values for config.yaml."""
         return self.model_dump(mode="json", by_alias=True)
 
+    def recorded(self) -> dict[str, Any]:
+        """What a run folder keeps: everything but where the folder is."""
+        return {key: value for key, value in self.resolved().items() if key != "output"}
+
     def analysis(self) -> str:
         """What the result depends on, as canonical JSON: all but the engine and the output folder."""
         plain = {key: value for key, value in self.resolved().items() if key not in ("engine", "output")}

@@ -59,7 +59,7 @@ def evaluate(config: Config, output: str | Path, *, progress: Progress | None = 
     watch = Stopwatch()
     p = prepared(config.analysis())
     window = evaluation_window(p)
-    folder = RunFolder.open(output, {k: v for k, v in config.resolved().items() if k != "output"})
+    folder = RunFolder.open(output, config.recorded())
     stage = Stage("evaluate", evaluate_task, len(config.method))
     with watch.stage("evaluate"):
         tasks = run_stage(

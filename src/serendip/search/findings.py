@@ -1,10 +1,12 @@
 """The numbers of a finished resonance search, from which result, report and exports are made."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from serendip.data import Window
 from serendip.errors import FitError
 from serendip.run.folder import RunFolder
 from serendip.run.provenance import Stopwatch, peak_memory_mb, versions
@@ -14,7 +16,7 @@ from serendip.search.prepare import Prepared, count_summary
 from serendip.search.result import Best, Result, p_value_json
 from serendip.search.scan import Scan
 from serendip.seeds import seed_for
-from serendip.stats.background_fit import fit_background
+from serendip.stats.background_fit import BackgroundFit
 from serendip.stats.excess import LocalExcess, local_p_value
 from serendip.stats.families import FAMILIES
 from serendip.stats.look_elsewhere import gross_vitells
@@ -62,7 +64,7 @@ class Findings:
         )
 
     @property
-    def window(self) -> Any:
+    def window(self) -> Window:
         """The best window."""
         return self.p.windows[self.data.best[1]]
 
@@ -104,7 +106,7 @@ class Findings:
         there = np.array([toy.z[self.data.best] if toy.converged[self.data.best] else np.inf for toy in self.toys])
         return toy_p_value(int(np.sum(there >= self.data.largest_z)), len(there), "toys, retrained")
 
-    @property
+    @cached_property
     def tail(self) -> TailFit | None:
         """The global p by a fit to the toys' tail, in q = Z |Z|, whose tail is nearly exponential."""
         if len(self.toys) < FEWEST_FOR_TAIL:
@@ -130,9 +132,8 @@ class Findings:
         comes out farthest from 0 counts.
         """
         found = [0.0]
-        for family, order in self._other_shapes():
-            shape = fit_background(self.best_spectrum, family, order, self.window)
-            scale = poisson_scale(self.best_spectrum.counts, self.best_spectrum.variances)
+        scale = poisson_scale(self.best_spectrum.counts, self.best_spectrum.variances)
+        for shape in self._other_shapes():
             invented = spurious_signal(
                 shape.expected[None],
                 self.p.edges,
@@ -144,18 +145,18 @@ class Findings:
             found += [float(value) for value in invented.mean if np.isfinite(value)]
         return max(found, key=abs)
 
-    def _other_shapes(self) -> list[tuple[str, int]]:
-        """Families other than the config's, with an order that describes the best spectrum's sidebands."""
+    def _other_shapes(self) -> list[BackgroundFit]:
+        """Fits of families other than the config's that describe the best spectrum's sidebands."""
         shapes = []
         for family in FAMILIES:
             if family == self.p.config.background.family:
                 continue
             try:
-                choice = choose_order(self.best_spectrum, family, self.window)
+                fit = choose_order(self.best_spectrum, family, self.window).fit
             except FitError:
                 continue
-            if choice.fit.goodness_p >= self.p.config.gate.min_goodness:
-                shapes.append((family, choice.order))
+            if fit.goodness_p >= self.p.config.gate.min_goodness:
+                shapes.append(fit)
         return shapes
 
     def result(self, folder: RunFolder, watch: Stopwatch) -> Result:

@@ -21,6 +21,8 @@ from serendip.stats.background_fit import BackgroundFit, fit_background
 from serendip.stats.order import choose_order
 from serendip.stats.spectrum import Spectrum
 
+FEWEST_BESIDE = 10  # on either side, or nothing holds the background fit there
+
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
@@ -73,6 +75,12 @@ class Prepared:
         return float(np.sum(w**2) / np.sum(w))
 
     @cached_property
+    def scanned(self) -> np.ndarray:
+        """Which windows and cuts leave enough background to be fitted, (windows, cuts); the same for data and toys."""
+        expected = [self.uncut_fit.expected_in(window)[0] / self.weight_scale(window) for window in self.windows]
+        return np.outer(expected, self.config.cuts) >= self.config.gate.min_expected
+
+    @cached_property
     def null(self) -> NullGenerator:
         """Draws the toys."""
         if self.config.null.generator == "mass_shuffle":
@@ -94,9 +102,6 @@ class Prepared:
     def spectrum(self, m: np.ndarray, w: np.ndarray | None = None) -> Spectrum:
         """A spectrum in the analysis's bins."""
         return Spectrum.from_masses(m, self.edges, w, mass_name=self.config.mass.name, unit=self.config.mass.unit)
-
-
-FEWEST_BESIDE = 10  # on either side, or nothing holds the background fit there
 
 
 @lru_cache(maxsize=1)

@@ -26,7 +26,7 @@ from serendip.search.findings import Findings
 from serendip.search.prepare import Prepared, prepared
 from serendip.search.resonance_panels import panels
 from serendip.search.result import Result
-from serendip.search.scan import Scan, fit_scan, mass_dependence_task, observed_task, scanned, toy_task
+from serendip.search.scan import Scan, fit_scan, mass_dependence_task, observed_task, toy_task
 
 
 def resonance(
@@ -52,7 +52,7 @@ def resonance(
     _refuse_truth(config)
     with watch.stage("read"):
         p = prepared(config.analysis())
-        folder = RunFolder.open(output, {k: v for k, v in config.resolved().items() if k != "output"})
+        folder = RunFolder.open(output, config.recorded())
     progress.note(_what_is_searched(p))
     _require_scanned(p)
     with folder.lock(shard):
@@ -88,7 +88,7 @@ def _refuse_truth(config: Config) -> None:
 
 def _require_scanned(p: Prepared) -> None:
     """Refuse a search in which no window keeps enough background after any cut."""
-    if not scanned(p).any():
+    if not p.scanned.any():
         raise TooFewEventsError(
             f"cuts: Got {p.config.cuts}, which leave fewer than gate.min_expected = {p.config.gate.min_expected:g} "
             "effective background events in every window. Loosen the cuts, or widen the windows."

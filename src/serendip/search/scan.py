@@ -202,15 +202,9 @@ def fit_scan(p: Prepared, counts: np.ndarray, variances: np.ndarray) -> Scan:
     )
     z = np.where(found.converged, found.z, -np.inf).reshape(shape)
     return Scan(
-        z=np.where(scanned(p)[None], z, -np.inf),
+        z=np.where(p.scanned, z, -np.inf),
         **{name: getattr(found, name).reshape(shape) for name in Scan.__dataclass_fields__ if name != "z"},
     )
-
-
-def scanned(p: Prepared) -> np.ndarray:
-    """Which windows and cuts leave enough background to be fitted, (windows, cuts); the same for data and toys."""
-    expected = [p.uncut_fit.expected_in(window)[0] / p.weight_scale(window) for window in p.windows]
-    return np.outer(expected, p.config.cuts) >= p.config.gate.min_expected
 
 
 def mass_dependence_task(config_json: str, index: int) -> dict[str, object]:
