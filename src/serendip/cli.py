@@ -181,7 +181,7 @@ def evaluate(config: Path, overrides: tuple[str, ...], workers: int | None, outp
     from serendip.config import load_config
     from serendip.run.progress import progress_on
     from serendip.search.evaluate import evaluate as evaluate_methods
-    from serendip.search.evaluate import metrics_table
+    from serendip.search.evaluate_panels import metrics_table
 
     loaded = with_workers(load_config(config, overrides), workers)
     folder = output or Path(f"runs/{config.stem.removesuffix('_evaluate')}-evaluate")

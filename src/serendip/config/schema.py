@@ -1,7 +1,6 @@
 """What a config may say: the sections, and what must fit together between them."""
 
 import json
-from inspect import signature
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
@@ -18,6 +17,7 @@ from serendip.config.sections import (
     Reference,
     Scan,
     Section,
+    Simulation,
 )
 from serendip.data import Window
 from serendip.data.expressions import parse
@@ -25,7 +25,7 @@ from serendip.errors import InputError
 from serendip.score import METHODS
 from serendip.select.windows import spectrum_edges
 
-__all__ = ["Config", "Data", "Engine", "Gate", "Method", "Reference"]
+__all__ = ["Config", "Data", "Engine", "Gate", "Method", "Reference", "Simulation"]
 
 
 class Config(Section):
@@ -42,6 +42,7 @@ class Config(Section):
     ] = Field(description="a scan, or a list of `[low, high]`")
     method: list[Method] = Field(min_length=1, description="one or several; a bare name will do")
     reference: Reference | None = Field(None, description="a background sample")
+    simulation: Simulation | None = Field(None, description="simulated background, for methods that need it")
     cuts: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
         [0.01, 0.002], min_length=1, description="background efficiencies; each is one cut on the score"
     )
@@ -84,11 +85,7 @@ class Config(Section):
                 raise ValueError(
                     f"features.{name}: Got {self.data.truth!r}, the truth, but expected what data have too."
                 )
-        for i, method in enumerate(self.method):
-            if method.sidebands is not None and "sidebands" not in signature(METHODS[method.name]).parameters:
-                raise ValueError(
-                    f"method.{i}.sidebands: Got {method.sidebands:g}, but {method.name} trains on no sidebands."
-                )
+        for method in self.method:
             if "truth" in METHODS[method.name].needs and self.data.truth is None and self.data.simulate is None:
                 raise ValueError(f"data.truth: missing, but {method.name} needs the column that is 1 for signal.")
         needing = [m.name for m in self.method if "background" in METHODS[m.name].needs]
@@ -99,6 +96,14 @@ class Config(Section):
                 f"reference: Got none, but {', '.join(needing)} needs a background sample. "
                 "Add reference: {path: ...}, or {split: 0.5} on labelled data."
             )
+        for method in self.method:
+            if "simulation" in METHODS[method.name].needs and self.simulation is None:
+                raise ValueError(
+                    f"simulation: Got none, but {method.name} needs simulated background. Add simulation: {{path: ...}}, "
+                    "or {split: 0.3} on labelled data."
+                )
+        if self.null.density is not None and self.null.generator != "density":
+            raise ValueError(f"null.density: Got {self.null.density.name}, but {self.null.generator} learns none.")
         self.scan_windows()  # raises where they do not fit
         self.edges()
         return self

@@ -1,7 +1,8 @@
 """The sections of a config: every key, its type, its default, what it means."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from inspect import signature
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -11,6 +12,7 @@ from serendip.errors import unknown_name
 from serendip.run.nulls import NULLS
 from serendip.score import METHODS
 from serendip.score.classifiers import CLASSIFIERS, make_classifier
+from serendip.score.densities import DENSITIES, make_density
 from serendip.select.windows import resolution_windows, step_windows
 from serendip.stats.families import FAMILIES, Family
 
@@ -100,6 +102,16 @@ class Reference(Section):
         return self
 
 
+class Simulation(Reference):
+    """Simulated background, in all of the mass range; its features may be distributed otherwise than the data's."""
+
+    features: dict[str, str] = Field(
+        {},
+        description="how features are computed where that differs from the data; with `split`, expressions of the "
+        "features themselves and the mass, which is how a wrong simulation is made to try a method on",
+    )
+
+
 class Mass(Section):
     """The resonant variable."""
 
@@ -164,21 +176,85 @@ class Classifier(BaseModel):
         return dict(self.model_extra or {})
 
 
-class Method(Section):
-    """A method by name, its classifier, and how it is cross-fitted."""
+class Density(BaseModel):
+    """A density p(x | m) by name, and its settings."""
 
-    name: Annotated[str, known("method", METHODS)] = Field(description="a key of `METHODS`")
+    model_config = ConfigDict(extra="allow", frozen=True)
+    name: Annotated[str, known("density", DENSITIES)] = Field(
+        "maf", description="a key of `DENSITIES`; every other key is a setting of it"
+    )
+
+    @model_validator(mode="after")
+    def _known_settings(self) -> "Density":
+        make_density(self.name, **self.settings)
+        return self
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What is passed to the density's constructor."""
+        return dict(self.model_extra or {})
+
+
+class Method(BaseModel):
+    """A method by name, its classifier or density, its settings, and how it is cross-fitted."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    name: Annotated[str, known("method", METHODS)] = Field(
+        description="a key of `METHODS`; every key that does not stand here is a setting of the method"
+    )
     label: str | None = Field(None, description="what it is called in the report, where one method stands twice")
-    classifier: Classifier = Field(Classifier(), description="by name, and its settings")
+    classifier: Classifier | None = Field(
+        None, description="by name, and its settings; trees if not given, for methods that have one"
+    )
+    density: Density | None = Field(
+        None, description="by name, and its settings; the method's own if not given, for methods that have one"
+    )
     folds: int = Field(5, ge=2, description="of the cross-fitting")
     sidebands: float | None = Field(
         None, gt=0, description="only this much on either side of the window; all if not given"
     )
 
+    @model_validator(mode="after")
+    def _known_settings(self) -> "Method":
+        known_to = set(signature(METHODS[self.name]).parameters)
+        if self.sidebands is not None and "sidebands" not in known_to:
+            raise ValueError(f"sidebands: Got {self.sidebands:g}, but {self.name} trains on no sidebands.")
+        for part in ("classifier", "density"):
+            if getattr(self, part) is not None and part not in known_to:
+                raise ValueError(f"{part}: Got {getattr(self, part).name}, but {self.name} has none.")
+        settings = known_to - {"classifier", "settings", "density", "density_settings", "seed"} | {"folds", "label"}
+        for setting in self.model_extra or {}:
+            if setting not in settings:
+                raise ValueError(f"{setting}: " + unknown_name(f"setting of {self.name}", setting, settings))
+        return self
+
     @property
     def title(self) -> str:
         """The label, or the name."""
         return self.label or self.name
+
+    def make(self, seed: int, features: Sequence[str] = ()) -> Any:
+        """The method, unfitted.
+
+        Args:
+            seed: of all that it draws.
+            features: names of the columns that it will be given, for settings that name some of them.
+        """
+        settings = {key: _indices(value, features) for key, value in (self.model_extra or {}).items()}
+        if self.classifier is not None:
+            settings |= {"classifier": self.classifier.name, "settings": self.classifier.settings}
+        if self.density is not None:
+            settings |= {"density": self.density.name, "density_settings": self.density.settings}
+        if self.sidebands is not None:
+            settings["sidebands"] = self.sidebands
+        return METHODS[self.name](seed=seed, **settings)
+
+
+def _indices(value: Any, features: Sequence[str]) -> Any:
+    """Feature names as their column numbers, in lists of any depth; everything else as it is."""
+    if isinstance(value, list):
+        return [_indices(one, features) for one in value]
+    return list(features).index(value) if value in features else value
 
 
 class Background(Section):
@@ -214,6 +290,9 @@ class Null(Section):
     """Background-only toys that repeat the whole analysis, retraining included."""
 
     generator: Annotated[str, known("generator", NULLS)] = Field("mass_shuffle", description="a key of `NULLS`")
+    density: Density | None = Field(
+        None, description="for the generator `density`: what p(x | m) is learned with; `maf` if not given"
+    )
     toys: int = Field(200, ge=0, description="how many; 0 gives no global p")
 
 
@@ -226,6 +305,12 @@ class Gate(Section):
         3.0, gt=0, description="background after the cut, below which a spectrum is not scanned"
     )
     max_mass_auc: float = Field(0.53, gt=0.5, lt=1, description="median over windows of the two-sample AUC")
+    max_template_auc: float = Field(
+        0.52, gt=0.5, lt=1, description="median over windows of a template's two-sample AUC beside the window"
+    )
+    max_null_auc: float = Field(
+        0.52, gt=0.5, lt=1, description="two-sample AUC of toys against data; for null.generator density"
+    )
     max_sculpting: float = Field(1.0, gt=0, description="median Z of the windows away from the best one")
     max_spurious: float = Field(0.5, gt=0, description="spurious signal over its error")
     max_z_mean: float = Field(0.3, gt=0, description="mean Z of the toys, before three standard errors are added")

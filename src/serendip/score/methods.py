@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from serendip.errors import InputError
 from serendip.score.supervised import Supervised
 from serendip.score.weak.cwola import Cwola
@@ -14,7 +16,13 @@ METHODS: dict[str, Any] = {
     "supervised": Supervised,
 }
 
-KEYWORDS = {"mass": "m", "window": "window", "background": "background", "truth": "truth"}
+KEYWORDS = {
+    "mass": "m",
+    "window": "window",
+    "background": "background",
+    "simulation": "simulation",
+    "truth": "truth",
+}
 
 
 def fit_inputs(method: Any, **offered: Any) -> dict[str, Any]:
@@ -24,7 +32,7 @@ def fit_inputs(method: Any, **offered: Any) -> dict[str, Any]:
 
     Args:
         method: an instance or a class with `needs`.
-        **offered: any of m, window, w, background, truth; None stands for what is not at hand.
+        **offered: any of m, window, w, background, simulation, truth; None stands for what is not at hand.
 
     Raises:
         InputError: the method needs something that is not at hand.
@@ -37,3 +45,8 @@ def fit_inputs(method: Any, **offered: Any) -> dict[str, Any]:
             raise InputError(f"{keyword}: Got none, but {name} needs {need}. Pass it, or choose another method.")
         inputs[keyword] = offered[keyword]
     return inputs
+
+
+def score_events(method: Any, x: Any, m: np.ndarray) -> np.ndarray:
+    """The scores of a fitted method, shape (n,); the mass is passed where the method scores with it."""
+    return method.anomaly_score(x, m) if getattr(method, "scores_with_mass", False) else method.anomaly_score(x)

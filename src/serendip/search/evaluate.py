@@ -4,30 +4,37 @@ The methods see the data as in the search, the injected signal included. The lab
 are scored too, by models that never saw them, so that the signal efficiency is known better than the data allow.
 """
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.table import Table
 
 from serendip.config import Config
 from serendip.data import Truth, Window
 from serendip.errors import ConfigError
-from serendip.report import Panel, RocPanel, SicPanel, TablePanel, write_report
+from serendip.report import write_report
 from serendip.run.engine import run_stage
 from serendip.run.folder import RunFolder
 from serendip.run.progress import Progress, Silent
 from serendip.run.provenance import Stopwatch, peak_memory_mb, versions
 from serendip.run.task import Stage
 from serendip.search.engine_settings import settings_of
+from serendip.search.evaluate_panels import evaluate_panels
 from serendip.search.load import input_files
 from serendip.search.prepare import Prepared, count_summary, joined, prepared
-from serendip.search.resonance_panels import drawn_roc, percent
 from serendip.search.scan import Experiment, anomalies
+from serendip.search.template_quality import (
+    TemplateQuality,
+    control_quality,
+    largest_pull,
+    makes_template,
+    true_quality,
+)
 from serendip.seeds import seed_for
-from serendip.stats.roc import Performance, performance, roc_curve
+from serendip.stats.roc import Performance, performance
 
 
 @dataclass(frozen=True)
@@ -70,9 +77,11 @@ def evaluate(config: Config, output: str | Path, *, progress: Progress | None = 
         method.title: _performance(config, task["score"], events)
         for method, task in zip(config.method, tasks, strict=True)
     }
-    metrics = _metrics(p, window, found, watch)
+    metrics = _metrics(p, window, found, tasks, watch)
     folder.write_json("metrics.json", metrics)
-    write_report(folder.path, metrics, _panels(p, tasks, events, metrics), config=folder.config)
+    write_report(
+        folder.path, metrics, evaluate_panels(p, tasks, events.is_signal, events.w, metrics), config=folder.config
+    )
     return metrics
 
 
@@ -82,8 +91,14 @@ def evaluate_task(config_json: str, index: int) -> dict[str, object]:
     window = evaluation_window(p)
     events = labelled(p, window)
     method = p.config.method[index]
+    start = time.perf_counter()
     anomaly = anomalies(p, events.experiment, method, window, "evaluate", 0)
-    return {"score": anomaly[window.contains(events.experiment.m)]}
+    seconds = time.perf_counter() - start
+    scores = {"score": anomaly[window.contains(events.experiment.m)], "seconds": seconds}
+    if not makes_template(method):
+        return scores
+    control, truth = control_quality(p, method, window, 0), true_quality(p, method, window)
+    return scores | control.arrays("control") | truth.arrays("truth")
 
 
 def evaluation_window(p: Prepared) -> Window:
@@ -132,7 +147,9 @@ def _performance(config: Config, score: np.ndarray, events: Labelled) -> Perform
     )
 
 
-def _metrics(p: Prepared, window: Window, found: Mapping[str, Performance], watch: Stopwatch) -> dict[str, Any]:
+def _metrics(
+    p: Prepared, window: Window, found: Mapping[str, Performance], tasks: list[dict[str, Any]], watch: Stopwatch
+) -> dict[str, Any]:
     return {
         "schema": 1,
         "search": "evaluate",
@@ -143,8 +160,10 @@ def _metrics(p: Prepared, window: Window, found: Mapping[str, Performance], watc
                 "auc": vars(one.auc),
                 "max_sic": vars(one.max_sic) | {"at": vars(one.best)},
                 "sic_at": {f"{fpr:g}": vars(value) for fpr, value in one.sic_at.items()},
+                "seconds": float(task["seconds"]),
+                "template": _template(task, list(p.config.features)),
             }
-            for name, one in found.items()
+            for (name, one), task in zip(found.items(), tasks, strict=True)
         },
         "events": count_summary(p),
         "inputs": input_files(p.config),
@@ -155,58 +174,19 @@ def _metrics(p: Prepared, window: Window, found: Mapping[str, Performance], watc
     }
 
 
-def _panels(p: Prepared, tasks: list[dict[str, Any]], events: Labelled, metrics: Mapping[str, Any]) -> list[Panel]:
-    curves = tuple(
-        drawn_roc(method.title, roc_curve(task["score"], events.is_signal, events.w))
-        for method, task in zip(p.config.method, tasks, strict=True)
-    )
-    signal = int(events.is_signal.sum())
-    caption = f"{signal} signal and {len(events.w) - signal} background events in the window."
-    columns, rows = _rows(metrics)
-    return [
-        TablePanel("metrics", "Methods compared", columns, rows, "Errors by a bootstrap of the events."),
-        SicPanel("sic", "Significance improvement", curves, tuple(p.config.cuts), caption=caption),
-        RocPanel("roc", "Background rejection", curves, caption),
-    ]
-
-
-def _rows(metrics: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    fprs = list(next(iter(metrics["methods"].values()))["sic_at"])
-    columns = (
-        "method",
-        "AUC",
-        "max SIC",
-        "at ε_B",
-        "background",
-        "signal",
-        *(f"SIC at {percent(float(f))}" for f in fprs),
-    )
-    rows = []
-    for name, one in metrics["methods"].items():
-        at = one["max_sic"]["at"]
-        rows.append(
-            (
-                name,
-                _estimate(one["auc"], 4),
-                _estimate(one["max_sic"], 2),
-                f"{at['eps_b']:.2g}",
-                f"{at['n_background']:.0f}",
-                f"{at['n_signal']:.0f}",
-                *(_estimate(one["sic_at"][f], 2) for f in fprs),
-            )
-        )
-    return columns, tuple(rows)
-
-
-def _estimate(value: Mapping[str, float], digits: int) -> str:
-    return f"{value['value']:.{digits}f} ± {value['error']:.{digits}f}"
-
-
-def metrics_table(metrics: Mapping[str, Any]) -> Table:
-    """The comparison for a terminal."""
-    columns, rows = _rows(metrics)
-    low, high = metrics["window"]
-    table = Table(*columns, title=f"Labelled events in {low:g}–{high:g}")
-    for row in rows:
-        table.add_row(*row)
-    return table
+def _template(task: Mapping[str, Any], features: list[str]) -> dict[str, Any] | None:
+    """What is known of a method's template; None for methods without one."""
+    if "control_auc" not in task:
+        return None
+    known = {name: TemplateQuality.from_arrays(task, name) for name in ("control", "truth")}
+    found: dict[str, Any] = {"seconds": known["truth"].seconds}
+    for name, quality in known.items():
+        pull, of = largest_pull(quality, features)
+        found[name] = {
+            "auc": quality.auc,
+            "error": quality.error,
+            "largest_pull": pull,
+            "largest_pull_of": of,
+            "pulls": {f: quality.pulls[:, i].tolist() for i, f in enumerate(features)},
+        }
+    return found

@@ -15,6 +15,7 @@ from serendip.search.load import input_files
 from serendip.search.prepare import Prepared, count_summary
 from serendip.search.result import Best, Result, p_value_json
 from serendip.search.scan import Scan
+from serendip.search.template_quality import TemplateQuality
 from serendip.seeds import seed_for
 from serendip.stats.background_fit import BackgroundFit
 from serendip.stats.excess import LocalExcess, local_p_value
@@ -38,6 +39,7 @@ class Findings:
         data: the scan of the data.
         toys: the scans of the background-only toys.
         mass_auc: of window against sidebands by the features alone, (windows,).
+        templates: how good each template is in the control windows, (template methods × windows,), windows fastest.
         best_spectrum: the cut spectrum of the best method, window and cut.
         local: its fit and local p.
     """
@@ -49,10 +51,12 @@ class Findings:
         toys: Sequence[Scan],
         observed: Sequence[dict[str, Any]],
         dependence: Sequence[dict[str, Any]],
+        templates: Sequence[dict[str, Any]] = (),
     ) -> None:
         self.p, self.data, self.toys = p, data, list(toys)
         self.observed = observed
         self.mass_auc = np.array([task["auc"] for task in dependence])
+        self.templates = [TemplateQuality.from_arrays(task, "control") for task in templates]
         self.mass_auc_error = np.array([task["error"] for task in dependence])
         self.local: LocalExcess = local_p_value(
             self.best_spectrum,
@@ -179,7 +183,7 @@ class Findings:
                 expected_error=float(data.expected_error[at]),
             ),
             trials={"windows": len(p.windows), "cuts": len(config.cuts), "methods": len(config.method)},
-            checks=check_all(p, data, self.toys, self.mass_auc, self.spurious()),
+            checks=check_all(p, data, self.toys, self.mass_auc, self.spurious(), self.templates),
             seed=config.seed,
             config_sha256=folder.config_sha256,
             inputs=tuple(input_files(config)),

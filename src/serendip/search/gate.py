@@ -9,16 +9,26 @@ from collections.abc import Sequence
 import numpy as np
 
 from serendip.data import Window, effective_size
+from serendip.run.nulls import DensitySampler
+from serendip.score.classifiers import make_classifier
 from serendip.search.prepare import Prepared
 from serendip.search.result import Check
 from serendip.search.scan import Scan
+from serendip.search.template_quality import TemplateQuality, makes_template, template_methods
+from serendip.seeds import seed_for
 from serendip.stats.background_fit import fit_background
+from serendip.stats.two_sample import two_sample_test
 
 RARE = 0.01  # what fewer toys reach is no fluctuation
 
 
 def check_all(
-    p: Prepared, data: Scan, toys: Sequence[Scan], mass_auc: np.ndarray, spurious: float
+    p: Prepared,
+    data: Scan,
+    toys: Sequence[Scan],
+    mass_auc: np.ndarray,
+    spurious: float,
+    templates: Sequence[TemplateQuality] = (),
 ) -> tuple[Check, ...]:
     """Every check, in the order in which a reader should worry.
 
@@ -28,11 +38,13 @@ def check_all(
         toys: the scans of the background-only toys.
         mass_auc: of the two-sample test of each window against its sidebands, (windows,).
         spurious: signal that the fit finds where the background follows another family, in units of its error.
+        templates: of the template methods in the control windows, (methods × windows,), windows fastest.
     """
     return (
         enough_events(p),
         enough_expected(p, data),
         features_know_the_mass(p, mass_auc),
+        *templates_describe_background(p, templates),
         sculpting_in_data(p, data, toys),
         sculpting_in_toys(p, data, toys),
         spurious_signal(p, spurious),
@@ -74,17 +86,45 @@ def enough_expected(p: Prepared, data: Scan) -> Check:
 
 
 def features_know_the_mass(p: Prepared, mass_auc: np.ndarray) -> Check:
-    """Features that depend on the mass tell window from sidebands in every window, a signal only in those it is in."""
+    """Features that depend on the mass tell window from sidebands in every window, a signal only in those it is in.
+
+    That is no fault where both the methods and the toys model the dependence.
+    """
     limit = p.config.gate.max_mass_auc
     value = float(np.median(mass_auc))
+    assuming = [method.title for method in p.config.method if not makes_template(method)]
+    if p.config.null.generator == "mass_shuffle":
+        assuming.append("null.generator: mass_shuffle")
     return Check(
         "features know the mass",
-        bool(value <= limit),
+        bool(value <= limit or not assuming),
         value,
-        f"median AUC over windows at most {limit:g}",
+        f"median AUC over windows at most {limit:g}"
+        + (f", for {', '.join(assuming)}" if assuming else "; without effect, since methods and toys model the mass"),
         "A classifier tells each window from its sidebands by the features alone; 0.5 means that it cannot. Where it can, "
         "a cut makes bumps from nothing, with a good fit. Decorrelate the features from the mass, or use a method that "
         "models it.",
+    )
+
+
+def templates_describe_background(p: Prepared, templates: Sequence[TemplateQuality]) -> tuple[Check, ...]:
+    """The predicted background looks like background that the method never saw; asked where a method predicts any."""
+    if not templates:
+        return ()
+    limit = p.config.gate.max_template_auc
+    aucs = np.array([quality.auc for quality in templates]).reshape(-1, len(p.windows))
+    medians = np.median(aucs, axis=1)
+    worst = int(np.argmax(medians))
+    return (
+        Check(
+            "background template",
+            bool(medians[worst] <= limit),
+            float(medians[worst]),
+            f"median AUC over control windows at most {limit:g}",
+            f"A classifier between the template of {template_methods(p.config)[worst].title}, the worst, and the events of "
+            "a window beside the one searched. Where it tells them apart, the template's faults are found as a signal. "
+            "Train the density longer, or choose another one.",
+        ),
     )
 
 
@@ -164,6 +204,8 @@ def null_checks(p: Prepared, data: Scan) -> tuple[Check, ...]:
     """What the null generator takes for granted."""
     if p.config.null.generator == "reference":
         return (reference_size(p),)
+    if p.config.null.generator == "density":
+        return null_spectrum(p, data), toys_look_like_data(p, data)
     return null_spectrum(p, data), weights_know_the_mass(p)
 
 
@@ -195,6 +237,26 @@ def reference_size(p: Prepared) -> Check:
         f"at least {limit:g} times the data",
         "Toys are drawn with replacement from the reference. Where it is not much larger than the data, they repeat its "
         "fluctuations, find them again, and the global p is too large. Give more events, or use mass_shuffle.",
+    )
+
+
+def toys_look_like_data(p: Prepared, data: Scan) -> Check:
+    """Closure of the density null: features that it draws at the data's masses, against the data, best window left out."""
+    limit = p.config.gate.max_null_auc
+    away = ~p.windows[data.best[1]].contains(p.m)
+    x, m, w = p.events.x()[away], p.m[away], p.events.w[away]
+    assert isinstance(p.null, DensitySampler)
+    drawn = p.null.events(m, seed_for(p.config.seed, "null closure"))
+    found = two_sample_test(
+        drawn.x(), x, w, w, classifier=lambda seed: make_classifier("trees", seed=seed), seed=p.config.seed
+    )
+    return Check(
+        "null density",
+        bool(found.auc <= limit),
+        found.auc,
+        f"AUC of toys against data at most {limit:g}",
+        "A classifier between events drawn from the density that toys are made of and the data, the best window left out. "
+        "Where it tells them apart, toys are not like the data. Train null.density longer, or choose another one.",
     )
 
 

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from serendip.config import Config
-from serendip.config.schema import Data, Reference
+from serendip.config.schema import Data, Reference, Simulation
 from serendip.data import Events, Truth, Window
 from serendip.data.catalogue import fetch
 from serendip.data.expressions import parse
 from serendip.data.readers import read_recipe
 from serendip.data.recipe import Recipe
-from serendip.errors import ConfigError, InputError, TooFewEventsError
+from serendip.errors import ConfigError, InputError, TooFewEventsError, unknown_name
 from serendip.run.provenance import sha256_of
 from serendip.seeds import rng_for
 from serendip.simulate.dijet import simulate_dijet
@@ -22,8 +22,9 @@ from serendip.simulate.dijet import simulate_dijet
 def input_files(config: Config) -> list[dict[str, Any]]:
     """Name, hash and size in bytes of every file that the config reads."""
     paths = [*_paths(config.data)]
-    if config.reference is not None and config.reference.path is not None:
-        paths += _as_list(config.reference.path)
+    for sample in (config.reference, config.simulation):
+        if sample is not None and sample.path is not None:
+            paths += _as_list(sample.path)
     files = [Path(path.rsplit(":", 1)[0] if not Path(path).exists() else path) for path in map(str, paths)]
     return [{"name": f.name, "sha256": sha256_of(f), "bytes": f.stat().st_size} for f in files if f.is_file()]
 
@@ -83,9 +84,13 @@ def _simulated(config: Config, data: Data) -> tuple[Events, Truth]:
         seed=s.seed,
     )
     assert events.m is not None  # the simulator gives a mass
-    columns = {**events.columns, events.mass_name: events.m}
-    features = {name: parse(text).evaluate(columns) for name, text in config.features.items()}
-    return replace(events, columns=features, units={**events.units, **config.units}), truth
+    return replace(events, columns=_evaluated(config.features, events), units={**events.units, **config.units}), truth
+
+
+def _evaluated(expressions: dict[str, str], events: Events) -> dict[str, np.ndarray]:
+    """Expressions of an events' columns and mass."""
+    columns = {**events.columns} if events.m is None else {**events.columns, events.mass_name: events.m}
+    return {name: parse(text).evaluate(columns) for name, text in expressions.items()}
 
 
 def inject(config: Config, events: Events, truth: Truth | None) -> tuple[Events, Truth, Events]:
@@ -104,13 +109,12 @@ def inject(config: Config, events: Events, truth: Truth | None) -> tuple[Events,
 
 
 def set_aside(reference: Reference, events: Events, truth: Truth | None) -> tuple[Events, Truth, Events]:
-    """Part of the true background becomes the reference sample and leaves the data."""
+    """Part of the true background becomes a sample of its own and leaves the data."""
+    name = "simulation" if isinstance(reference, Simulation) else "reference"
     if truth is None:
-        raise ConfigError(
-            "reference.split: Got data without truth, but expected data.truth. Give reference.path instead."
-        )
+        raise ConfigError(f"{name}.split: Got data without truth, but expected data.truth. Give {name}.path instead.")
     assert reference.split is not None
-    aside = ~truth.is_signal & (rng_for(reference.seed, "reference").random(len(events)) < reference.split)
+    aside = ~truth.is_signal & (rng_for(reference.seed, name).random(len(events)) < reference.split)
     return events[~aside], truth[~aside], events[aside]
 
 
@@ -120,15 +124,7 @@ def load_reference(config: Config, reference: Reference, events: Events) -> Even
     Raises:
         InputError: it holds events of the data: a model trained on them would score what it saw.
     """
-    source = Data(
-        path=reference.path,
-        truth=reference.truth,
-        where=reference.where or config.data.where,
-        weight=reference.weight,
-        non_finite=config.data.non_finite,
-    )
-    sample, truth = load(config, source)
-    sample = sample if truth is None else sample[~truth.is_signal]
+    sample = _background_of(config, reference)
     shared = len({*map(bytes, _rows(sample))} & {*map(bytes, _rows(events))})
     if shared:
         raise InputError(
@@ -136,6 +132,41 @@ def load_reference(config: Config, reference: Reference, events: Events) -> Even
             "Give events of their own, or reference.split for labelled data."
         )
     return sample
+
+
+def load_simulation(config: Config, simulation: Simulation) -> Events:
+    """The simulated background of a file, its features computed as the config says.
+
+    Raises:
+        InputError: it lacks a column that a feature needs, or holds a value that cannot be used.
+    """
+    unknown = set(simulation.features) - set(config.features)
+    if unknown:
+        raise ConfigError("simulation.features: " + unknown_name("feature", min(unknown), config.features))
+    try:
+        return _background_of(config.model_copy(update={"features": config.features | simulation.features}), simulation)
+    except InputError as error:
+        raise InputError(f"simulation: {error}") from error
+
+
+def distorted(simulation: Simulation, events: Events) -> Events:
+    """Events set aside from the data, some features replaced by expressions of the others."""
+    unknown = set(simulation.features) - set(events.columns)
+    if unknown:
+        raise ConfigError("simulation.features: " + unknown_name("feature", min(unknown), events.columns))
+    return replace(events, columns={**events.columns, **_evaluated(simulation.features, events)})
+
+
+def _background_of(config: Config, sample: Reference) -> Events:
+    source = Data(
+        path=sample.path,
+        truth=sample.truth,
+        where=sample.where or config.data.where,
+        weight=sample.weight,
+        non_finite=config.data.non_finite,
+    )
+    events, truth = load(config, source)
+    return events if truth is None else events[~truth.is_signal]
 
 
 def _rows(events: Events) -> np.ndarray:

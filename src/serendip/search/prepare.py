@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 
 from serendip.config import Config
+from serendip.config.sections import Density
 from serendip.data import Events, Truth, Window, concatenate
 from serendip.errors import require_events
 from serendip.features import check_features
-from serendip.run.nulls import MassShuffle, NullGenerator, ReferenceBootstrap
+from serendip.run.nulls import DensitySampler, MassShuffle, NullGenerator, ReferenceBootstrap
 from serendip.score import METHODS
 from serendip.score.classifiers import MIN_EVENTS
-from serendip.search.load import inject, load, load_reference, set_aside
-from serendip.seeds import rng_for
+from serendip.score.densities import make_density
+from serendip.search.load import distorted, inject, load, load_reference, load_simulation, set_aside
+from serendip.seeds import rng_for, seed_for
 from serendip.stats.background_fit import BackgroundFit, fit_background
 from serendip.stats.order import choose_order
 from serendip.stats.spectrum import Spectrum
@@ -34,6 +36,7 @@ class Prepared:
         spare: labelled signal events that were not injected; never part of a search, only of `evaluate`.
         reference: the background sample that methods train against, where the config gives one.
         null_reference: the background sample that the null generator draws from; shares no event with `reference`.
+        simulation: simulated background, for methods that need it.
     """
 
     config: Config
@@ -42,6 +45,7 @@ class Prepared:
     spare: Events | None = None
     reference: Events | None = None
     null_reference: Events | None = None
+    simulation: Events | None = None
 
     @cached_property
     def windows(self) -> list[Window]:
@@ -85,15 +89,30 @@ class Prepared:
         """Draws the toys."""
         if self.config.null.generator == "mass_shuffle":
             return MassShuffle(self.events, self.edges, self.uncut_fit.expected)
+        if self.config.null.generator == "density":
+            return DensitySampler(self.events, self.edges, self.uncut_fit.expected, self._null_density())
         assert self.null_reference is not None  # the config saw to it
         return ReferenceBootstrap(self.null_reference, float(len(self.events)))
 
+    def _null_density(self) -> Any:
+        density = self.config.null.density or Density()
+        learned = make_density(density.name, seed_for(self.config.seed, "null density"), **density.settings)
+        return learned.fit(self.events.x(), self.m, self.events.w)
+
     def features(self, sample: Events, method: Any) -> Any:
-        """The features of a sample as this method's classifier takes them, computed once a process."""
-        key = (id(sample), method.classifier, json.dumps(method.settings, sort_keys=True))
+        """The features of a sample as this method takes them, computed once a process, or once a toy of new events."""
+        if not any(sample is kept for kept, _ in self._features.values()):
+            self._forget_toys()
+        settings = {key: value for key, value in method.get_params().items() if key != "seed"}
+        key = (id(sample), type(method).__name__, json.dumps(settings, sort_keys=True))
         if key not in self._features:
             self._features[key] = sample, method.prepare(sample.x())  # the sample stays alive, hence its id its own
         return self._features[key][1]
+
+    def _forget_toys(self) -> None:
+        for key, (sample, _) in list(self._features.items()):
+            if sample is not self.events and sample is not self.null_reference:
+                del self._features[key]
 
     @cached_property
     def _features(self) -> dict[tuple[int, str, str], tuple[Events, Any]]:
@@ -116,16 +135,22 @@ def prepared(config_json: str) -> Prepared:
     spare = None
     if config.data.inject is not None:
         events, truth, spare = inject(config, events, truth)
-    reference = null_reference = None
+    reference = null_reference = simulation = None
     if config.reference is not None:
         if config.reference.split is not None:
             events, truth, reference = set_aside(config.reference, events, truth)
         else:
             reference = load_reference(config, config.reference, events)
         reference, null_reference = _share(config, reference)
+    if config.simulation is not None:
+        if config.simulation.split is not None:
+            events, truth, aside = set_aside(config.simulation, events, truth)
+            simulation = distorted(config.simulation, aside)
+        else:
+            simulation = load_simulation(config, config.simulation)
     check_features(events)
     _require_enough(config, events)
-    return Prepared(config, events, truth, spare, reference, null_reference)
+    return Prepared(config, events, truth, spare, reference, null_reference, simulation)
 
 
 def _share(config: Config, reference: Events) -> tuple[Events, Events]:
@@ -171,6 +196,7 @@ def count_summary(p: Prepared) -> Mapping[str, Any]:
     summary: dict[str, Any] = {"events": len(p.events), "effective": round(p.events.effective_size, 1)}
     if p.truth is not None:
         summary["true_signal"] = int(p.truth.is_signal.sum())
-    if p.reference is not None:
-        summary["reference"] = len(p.reference)
+    for name, sample in (("reference", p.reference), ("simulation", p.simulation)):
+        if sample is not None:
+            summary[name] = len(sample)
     return summary

@@ -27,6 +27,7 @@ from serendip.search.prepare import Prepared, prepared
 from serendip.search.resonance_panels import panels
 from serendip.search.result import Result
 from serendip.search.scan import Scan, fit_scan, mass_dependence_task, observed_task, toy_task
+from serendip.search.template_quality import template_methods, template_task
 
 
 def resonance(
@@ -62,10 +63,10 @@ def resonance(
 
 def _finish(p: Prepared, folder: RunFolder, watch: Stopwatch, *done: list[dict[str, Any]]) -> Result:
     """Statistics, gate, report and exports, from the results of all tasks."""
-    observed, dependence, toys = done
+    observed, dependence, templates, toys = done
     with watch.stage("statistics"):
         data = fit_scan(p, *(np.stack([task[key] for task in observed]) for key in ("counts", "variances")))
-        found = Findings(p, data, [Scan.from_arrays(toy) for toy in toys], observed, dependence)
+        found = Findings(p, data, [Scan.from_arrays(toy) for toy in toys], observed, dependence, templates)
         result = found.result(folder, watch)
     with watch.stage("report"):
         plots = panels(found)
@@ -118,6 +119,7 @@ def _run_stages(
     stages = (
         Stage("windows", observed_task, len(p.config.method) * len(p.windows)),
         Stage("mass_dependence", mass_dependence_task, len(p.windows)),
+        Stage("templates", template_task, len(template_methods(p.config)) * len(p.windows)),
         Stage("toys", toy_task, p.config.null.toys),
     )
     results = []

@@ -23,6 +23,7 @@ from serendip.report import (
 )
 from serendip.search.findings import Findings
 from serendip.search.prepare import Prepared
+from serendip.search.template_panels import template_tables
 from serendip.select.cuts import passes_cut
 from serendip.stats import roc as stats_roc
 from serendip.stats.background_fit import BackgroundFit, fit_background
@@ -43,7 +44,7 @@ def panels(found: Findings) -> list[Panel]:
         shown.append(toy_panel(found))
     shown += [score_panel(found), drivers_panel(found)]
     shown += list(truth_panels(found))
-    shown += [scan_table(found), dependence_table(found)]
+    shown += [scan_table(found), dependence_table(found), *template_tables(found.p, found.templates)]
     return shown
 
 

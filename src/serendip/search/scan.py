@@ -12,7 +12,6 @@ import numpy as np
 from serendip.config.schema import Method
 from serendip.data import Events, Truth, Window
 from serendip.errors import TooFewEventsError
-from serendip.score import METHODS
 from serendip.score.classifiers import make_classifier
 from serendip.search.prepare import Prepared, prepared
 from serendip.seeds import rng_for, seed_for
@@ -128,13 +127,10 @@ def observed(p: Prepared) -> Experiment:
 def draw_toy(p: Prepared, index: int) -> Experiment:
     """Toy number `index` of the null generator."""
     draw = p.null.draw(rng_for(p.config.seed, "toys", index))
-    sample = p.null.sample
-    if sample is p.events:
+    truth: Truth | None = Truth(np.zeros(len(draw.rows), dtype=bool))  # of a background sample, or a density
+    if draw.sample is p.events:
         truth = None if p.truth is None else p.truth[draw.rows]
-        return Experiment(sample, draw.rows, draw.m, sample.w[draw.rows], truth)
-    # A bootstrap drew rows by their weights, so that each counts once; all of them are background.
-    n = len(draw.rows)
-    return Experiment(sample, draw.rows, draw.m, np.ones(n), Truth(np.zeros(n, dtype=bool)))
+    return Experiment(draw.sample, draw.rows, draw.m, draw.w, truth)
 
 
 def anomalies(
@@ -142,7 +138,7 @@ def anomalies(
 ) -> np.ndarray:
     """Cross-fitted anomaly of every event, −log₁₀ of its background efficiency, shape (n,)."""
     seed = seed_for(p.config.seed, f"{stage}/{method.title}/{window}", index)
-    estimator = make_method(method, seed)
+    estimator = method.make(seed, list(p.config.features))
     return cross_fit(
         estimator,
         p.features(experiment.sample, estimator)[experiment.rows],
@@ -153,16 +149,11 @@ def anomalies(
         groups=experiment.rows,
         seed=seed,
         background=background_sample(p, window) if "background" in estimator.needs else None,
+        simulation=simulation_sample(p) if "simulation" in estimator.needs else None,
         truth=experiment.truth if "truth" in estimator.needs else None,
         # What reads the truth anyway is a ceiling, and may learn from all of it.
         trained=None if "truth" in estimator.needs else experiment.trained,
     )
-
-
-def make_method(method: Method, seed: int) -> Any:
-    """The method that the config asks for, unfitted."""
-    settings: dict[str, Any] = {} if method.sidebands is None else {"sidebands": method.sidebands}
-    return METHODS[method.name](method.classifier.name, settings=method.classifier.settings, seed=seed, **settings)
 
 
 def background_sample(p: Prepared, window: Window) -> tuple[np.ndarray, np.ndarray]:
@@ -171,6 +162,13 @@ def background_sample(p: Prepared, window: Window) -> tuple[np.ndarray, np.ndarr
     assert p.reference.m is not None
     inside = p.reference[window.contains(p.reference.m)]
     return inside.x(), inside.w
+
+
+def simulation_sample(p: Prepared) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Features, masses and weights of the simulated background, in and outside the window."""
+    assert p.simulation is not None  # the config saw to it
+    assert p.simulation.m is not None
+    return p.simulation.x(), p.simulation.m, p.simulation.w
 
 
 def cut_spectra(p: Prepared, experiment: Experiment, anomaly: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,7 @@ from sklearn.base import clone
 
 from serendip.data import Truth, Window
 from serendip.errors import InputError, require_events
-from serendip.score import fit_inputs
+from serendip.score import fit_inputs, score_events
 from serendip.score.classifiers import Features, PerEvent, Sample
 from serendip.seeds import rng_for
 from serendip.select.cuts import background_efficiency
@@ -27,6 +27,7 @@ def cross_fit(
     groups: Int[np.ndarray, " n"] | None = None,
     seed: int = 0,
     background: Sample | None = None,
+    simulation: tuple[np.ndarray, np.ndarray, np.ndarray | None] | None = None,
     truth: Truth | None = None,
     trained: Bool[np.ndarray, " n"] | None = None,
 ) -> Float[np.ndarray, " n"]:
@@ -47,6 +48,7 @@ def cross_fit(
         groups: events of one group share a fold; copies of one source event must. By default each is its own.
         seed: of the folds and of the order of equal scores.
         background: for methods that need it; it must hold no copies of data events.
+        simulation: features, masses and weights (or None) of simulated background, for methods that need it.
         truth: for methods that need it.
         trained: events that models may learn from and that scores are ranked among; the others are scored only, which is
             how labelled events beside the data are judged. All if not given.
@@ -71,9 +73,10 @@ def cross_fit(
             window=window,
             w=w[others],
             background=background,
+            simulation=simulation,
             truth=None if truth is None else truth[others],
         )
-        score = clone(method).fit(x[others], **inputs).anomaly_score(x[held])
+        score = score_events(clone(method).fit(x[others], **inputs), x[held], m[held])
         beside = ~window.contains(m[held]) & trained[held]
         require_events(MIN_HELD_OUT, **{f"sidebands_of_fold_{fold + 1}": score[beside]})
         efficiency = background_efficiency(score, beside, w[held], rng_for(seed, "ties", fold))

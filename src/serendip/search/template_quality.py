@@ -1,0 +1,128 @@
+"""How good is a background template? Hold it against background that it never saw.
+
+Beside each window lies a control window, as wide, in which there is no signal to speak of. The method predicts it with
+the window's events taken away and the control's features unseen; a classifier and the moments of each feature then say
+how far prediction and events differ. Where the truth is known, the same in the window itself.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from serendip.config.schema import Config, Method
+from serendip.data import Window
+from serendip.score import METHODS
+from serendip.score.classifiers import MIN_EVENTS, make_classifier
+from serendip.search.prepare import Prepared, prepared
+from serendip.search.scan import Experiment, observed, simulation_sample
+from serendip.seeds import rng_for, seed_for
+from serendip.stats.pulls import moment_pulls
+from serendip.stats.two_sample import two_sample_test
+
+
+@dataclass(frozen=True, eq=False)
+class TemplateQuality:
+    """A template against events.
+
+    Attributes:
+        auc: of a classifier between the two, cross-fitted; 0.5 if they are alike.
+        error: of the AUC.
+        pulls: differences of means and of standard deviations over their errors, (2, features).
+        seconds: to make the template.
+    """
+
+    auc: float
+    error: float
+    pulls: np.ndarray
+    seconds: float
+
+    def arrays(self, prefix: str) -> dict[str, object]:
+        """The fields by name, for a task's file."""
+        return {f"{prefix}_{name}": getattr(self, name) for name in self.__dataclass_fields__}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Any], prefix: str) -> "TemplateQuality":
+        """The inverse of `arrays`."""
+        return cls(
+            **{name: float(arrays[f"{prefix}_{name}"]) for name in ("auc", "error", "seconds")},
+            pulls=np.asarray(arrays[f"{prefix}_pulls"]),
+        )
+
+
+def makes_template(method: Method) -> bool:
+    """Whether the method predicts a background sample."""
+    return hasattr(METHODS[method.name], "background_template")
+
+
+def template_methods(config: Config) -> list[Method]:
+    """The methods of the config that do."""
+    return [method for method in config.method if makes_template(method)]
+
+
+def template_task(config_json: str, index: int) -> dict[str, object]:
+    """The template of one method in the control window of one window; `index` counts windows fastest."""
+    p = prepared(config_json)
+    method, window = divmod(index, len(p.windows))
+    return control_quality(p, template_methods(p.config)[method], p.windows[window], index).arrays("control")
+
+
+def control_quality(p: Prepared, method: Method, window: Window, index: int) -> TemplateQuality:
+    """The template of the control window against its events."""
+    control = control_window(p, window)
+    away = ~window.contains(p.m)
+    data = observed(p)
+    kept = Experiment(data.sample, data.rows[away], p.m[away], p.events.w[away])
+    inside = control.contains(kept.m)
+    return _quality(p, method, kept, control, inside, index)
+
+
+def true_quality(p: Prepared, method: Method, window: Window, index: int = 0) -> TemplateQuality:
+    """The template of the window against the true background in it: for labelled events only."""
+    assert p.truth is not None  # evaluate has asked for it
+    inside = window.contains(p.m) & ~p.truth.is_signal
+    return _quality(p, method, observed(p), window, inside, index)
+
+
+def _quality(
+    p: Prepared, method: Method, experiment: Experiment, window: Window, held: np.ndarray, index: int
+) -> TemplateQuality:
+    seed = seed_for(p.config.seed, f"template/{method.title}/{window}", index)
+    estimator = method.make(seed, list(p.config.features))
+    x = experiment.sample.x()[experiment.rows]
+    simulation = {"simulation": simulation_sample(p)} if "simulation" in estimator.needs else {}
+    start = time.perf_counter()
+    template, w = estimator.background_template(x, experiment.m, window, w=experiment.w, **simulation)
+    seconds = time.perf_counter() - start
+    # At most twice as many as there are events: more say little, and cost time.
+    kept = rng_for(seed, "template kept").permutation(len(template))[: 2 * int(held.sum())]
+    template, w = template[kept], None if w is None else w[kept]
+    found = two_sample_test(
+        template,
+        x[held],
+        w,
+        experiment.w[held],
+        classifier=lambda seed: make_classifier("trees", seed=seed),
+        seed=seed,
+    )
+    return TemplateQuality(found.auc, found.error, moment_pulls(template, x[held], w, experiment.w[held]), seconds)
+
+
+def control_window(p: Prepared, window: Window) -> Window:
+    """A window as wide, beside the first: below it where that leaves a sideband further down, else above.
+
+    The lower one holds more events, hence sees more.
+    """
+    low, high = p.config.mass.range
+    width = window.high - window.low
+    below, above = Window(window.low - width, window.low), Window(window.high, window.high + width)
+    further_down = (p.m >= low) & (p.m < below.low)
+    return below if below.low > low and further_down.sum() >= MIN_EVENTS else Window(above.low, min(above.high, high))
+
+
+def largest_pull(quality: TemplateQuality, features: Sequence[str]) -> tuple[float, str]:
+    """The largest pull in size, and what it is of."""
+    moment, feature = np.unravel_index(np.argmax(np.abs(quality.pulls)), quality.pulls.shape)
+    return float(quality.pulls[moment, feature]), f"{('mean', 'sd')[int(moment)]} of {list(features)[int(feature)]}"
