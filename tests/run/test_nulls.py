@@ -4,7 +4,8 @@ from scipy import stats
 
 from serendip.data import Events
 from serendip.errors import InputError
-from serendip.run.nulls import MassShuffle, ReferenceBootstrap
+from serendip.run.nulls import DensitySampler, MassShuffle, ReferenceBootstrap
+from serendip.score.densities import make_density
 from serendip.seeds import rng_for
 
 
@@ -58,3 +59,39 @@ def test_a_bootstrap_refuses_negative_weights():
     w[:7] = -1
     with pytest.raises(InputError, match="Got 7 negative weights"):
         ReferenceBootstrap(sample(100, w=w), 100.0).draw(rng_for(8, "toy"))
+
+
+def density_null(events, bins=20):
+    edges = np.linspace(2000, 6000, bins + 1)
+    density = make_density("gaussian").fit(events.x(), events.m, events.w)
+    expected = np.maximum(np.histogram(events.m, edges, weights=events.w)[0], 0.0)
+    return DensitySampler(events, edges, expected, density)
+
+
+def test_a_density_null_keeps_the_dependence_on_the_mass():
+    events = sample(20_000)
+    draw = density_null(events).draw(rng_for(8, "toy"))
+    x = draw.sample.x()[draw.rows]
+    assert abs(np.corrcoef(draw.m, x[:, 0])[0, 1]) > 0.99
+    assert (x[:, 0] - draw.m).std() == pytest.approx(1, abs=0.05)
+    assert abs(np.corrcoef(draw.m, x[:, 1])[0, 1]) < 0.03
+
+
+def test_a_density_null_repeats_no_event_and_follows_the_spectrum():
+    events = sample(20_000)
+    null = density_null(events)
+    draws = [null.draw(rng_for(9, "toy", i)) for i in range(5)]
+    assert all(len(np.unique(d.sample.columns["b"])) == len(d.rows) for d in draws)
+    assert len(np.unique(np.concatenate([d.sample.columns["b"] for d in draws]))) == sum(len(d.rows) for d in draws)
+    counts = sum(np.histogram(d.m, null.edges)[0] for d in draws)
+    filled = null.expected > 5
+    share = null.expected[filled] / null.expected[filled].sum()
+    assert stats.chisquare(counts[filled], share * counts[filled].sum()).pvalue > 1e-3
+
+
+def test_a_density_toy_of_weighted_events_has_their_sum_and_its_error():
+    w = np.where(np.arange(8000) % 4 == 0, -1.0, 2.0)
+    events = sample(8000, w=w)
+    sums = np.array([density_null(events).draw(rng_for(10, "toy", i)).w.sum() for i in range(100)])
+    assert sums.mean() == pytest.approx(w.sum(), rel=0.01)
+    assert sums.std() == pytest.approx(np.sqrt(np.sum(w**2)), rel=0.25)

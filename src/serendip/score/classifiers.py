@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from serendip.errors import ConfigError, InputError, require_events, unknown_name
 from serendip.nets import BinnedFeatures, Trees
+from serendip.score.networks import Network
 
 Features = Float[np.ndarray, "n d"] | BinnedFeatures
 PerEvent = Float[np.ndarray, " n"]
@@ -33,7 +34,7 @@ class Classifier(Protocol):
         """Higher is more like y = 1; for features as they are and as prepared."""
 
 
-CLASSIFIERS: dict[str, type] = {"trees": Trees}
+CLASSIFIERS: dict[str, type] = {"network": Network, "trees": Trees}
 
 
 def make_classifier(name: str = "trees", seed: int = 0, **settings: Any) -> Any:
