@@ -336,6 +336,10 @@ class Evaluate(Section):
     )
     min_background: float = Field(25, gt=0, description="effective background events behind the largest SIC")
     bootstraps: int = Field(100, ge=2, description="replicas behind the errors")
+    coordinates: bool = Field(
+        False,
+        description="train outlier scores again under maps of the features, and say how far their ranking survives",
+    )
 
 
 class Engine(Section):

@@ -1,7 +1,6 @@
 """Events as a training wants them: padded to a few sizes, split into trained and held out, shuffled by number."""
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,26 +100,6 @@ def pad(array: np.ndarray, size: int) -> np.ndarray:
     padded = np.zeros((size, *array.shape[1:]), array.dtype)
     padded[: len(array)] = array
     return padded
-
-
-def in_chunks(function: Callable[..., Array], model: Any, *arrays: np.ndarray, size: int = 8192) -> np.ndarray:
-    """`function(model, *arrays)` chunk by chunk, as float64.
-
-    Chunks are padded to a power of two, so that a compiled function meets few shapes; memory does not grow with events.
-
-    Args:
-        function: compiled; gives one row an event, each from its own row alone.
-        model: its first argument.
-        *arrays: with one row an event.
-        size: events in a chunk; a power of two.
-    """
-    out = []
-    for start in range(0, max(len(arrays[0]), 1), size):
-        rows = [_machine_type(array[start : start + size]) for array in arrays]
-        count = len(rows[0])
-        values = function(model, *(jnp.asarray(pad(chunk, bucket(count))) for chunk in rows))
-        out.append(np.asarray(values, dtype=float)[:count])
-    return np.concatenate(out)
 
 
 def fingerprint(arrays: Any, text: str) -> str:

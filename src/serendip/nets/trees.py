@@ -94,7 +94,7 @@ class Trees(BaseEstimator):
         """
         self._check_settings()
         binned = self.prepare(x)
-        y, w = _labels_and_weights(len(binned), y, sample_weight, self.balanced)
+        y, w = labels_and_weights(len(binned), y, sample_weight, self.balanced)
         self.edges_ = binned.edges
         shape = (self.members, self.iterations, self.leaves - 1)
         self.feature_ = np.zeros(shape, np.uint16)
@@ -212,7 +212,7 @@ def _require(fine: bool, name: str, got: float, expected: str) -> None:
         raise InputError(f"{name}: Got {got}, but expected {expected}.")
 
 
-def _labels_and_weights(
+def labels_and_weights(
     n: int, y: np.ndarray, w: np.ndarray | None, balanced: bool
 ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
     """Labels and weights in float32; |weights| have mean 1, so that adding pairs of weight ±1 keeps the others."""

@@ -4,6 +4,8 @@ A flow joins by an entry in `DENSITIES`: a class that follows `Density` and take
 """
 
 import inspect
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +13,9 @@ from jaxtyping import Float
 from sklearn.base import BaseEstimator
 
 from serendip.errors import ConfigError, InputError, require_events, unknown_name
+from serendip.score.flow_density import FlowDensity
+from serendip.score.matching_density import MatchingDensity
+from serendip.score.quantile_density import QuantileDensity
 from serendip.seeds import rng_for
 
 Features = Float[np.ndarray, "n d"]
@@ -139,4 +144,13 @@ def _least_squares(design: np.ndarray, target: np.ndarray, w: np.ndarray) -> np.
     return np.linalg.solve(gram, design.T @ (w * target))
 
 
-DENSITIES: dict[str, type] = {"gaussian": GaussianDensity}
+SPLINES: dict[str, Any] = {"hidden": 32, "epochs": 10, "batch": 512, "learning_rate": 3e-3}  # larger ones are no better
+
+DENSITIES: dict[str, Callable[..., Any]] = {
+    "flow_matching": MatchingDensity,
+    "gaussian": GaussianDensity,
+    "maf": partial(FlowDensity, "maf"),
+    "quantiles": QuantileDensity,
+    "spline_coupling": partial(FlowDensity, "spline_coupling", blocks=4, **SPLINES),
+    "spline_maf": partial(FlowDensity, "spline_maf", blocks=2, **SPLINES),
+}

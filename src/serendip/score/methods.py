@@ -5,14 +5,35 @@ from typing import Any
 import numpy as np
 
 from serendip.errors import InputError
+from serendip.score import outlier, weak
 from serendip.score.supervised import Supervised
-from serendip.score.weak.cwola import Cwola
-from serendip.score.weak.idealised import Idealised
 
 # Classes that share `needs`, `source`, `summary`, `fit`, `anomaly_score` by manners, not by a base class.
 METHODS: dict[str, Any] = {
-    "cwola": Cwola,
-    "idealised": Idealised,
+    # two samples of different purity
+    "cwola": weak.Cwola,
+    "cwola_decorrelated": weak.DecorrelatedCwola,
+    "sa_cwola": weak.SaCwola,
+    "tag_n_train": weak.TagNTrain,
+    # data against a predicted background
+    "anode": weak.Anode,
+    "cathode": weak.Cathode,
+    "lacathode": weak.LaCathode,
+    "curtains": weak.Curtains,
+    "feta": weak.Feta,
+    "salad": weak.Salad,
+    # what is rare
+    "autoencoder": outlier.Autoencoder,
+    "vae": outlier.Vae,
+    "normalised_autoencoder": outlier.NormalisedAutoencoder,
+    "flow": outlier.Flow,
+    "conditional_flow": outlier.ConditionalFlow,
+    "flow_matching": outlier.FlowMatching,
+    "kde": outlier.Kde,
+    "isolation_forest": outlier.IsolationForest,
+    "pyod": outlier.Pyod,
+    # ceilings
+    "idealised": weak.Idealised,
     "supervised": Supervised,
 }
 

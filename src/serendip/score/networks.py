@@ -12,12 +12,12 @@ from scipy.special import expit
 from sklearn.base import BaseEstimator
 
 from serendip.errors import InputError
-from serendip.nets.batches import in_chunks
 from serendip.nets.bins import BinnedFeatures, require_finite
+from serendip.nets.chunks import in_chunks
 from serendip.nets.mlp import ACTIVATIONS, Mlp, cross_entropy, mean_logit, stacked_mlps
 from serendip.nets.saving import load, save, saved_settings
 from serendip.nets.training import Progress, Training, train
-from serendip.nets.trees import _labels_and_weights
+from serendip.nets.trees import labels_and_weights
 from serendip.seeds import seed_for
 
 KIND = "network classifier"
@@ -110,7 +110,7 @@ class Network(BaseEstimator):
         self._check_settings()
         x = _unbinned(x)
         require_finite(x)
-        y, w = _labels_and_weights(len(x), y, sample_weight, self.balanced)
+        y, w = labels_and_weights(len(x), y, sample_weight, self.balanced)
         self.centre_, self.scale_ = x.mean(axis=0), _spread(x)
         trained = train(
             self._build(x.shape[1]),

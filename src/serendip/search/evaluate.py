@@ -24,6 +24,7 @@ from serendip.run.task import Stage
 from serendip.search.engine_settings import settings_of
 from serendip.search.evaluate_panels import evaluate_panels
 from serendip.search.load import input_files
+from serendip.search.outlier_checks import finds_rare_events, outlier_checks, with_auc
 from serendip.search.prepare import Prepared, count_summary, joined, prepared
 from serendip.search.scan import Experiment, anomalies
 from serendip.search.template_quality import (
@@ -95,6 +96,8 @@ def evaluate_task(config_json: str, index: int) -> dict[str, object]:
     anomaly = anomalies(p, events.experiment, method, window, "evaluate", 0)
     seconds = time.perf_counter() - start
     scores = {"score": anomaly[window.contains(events.experiment.m)], "seconds": seconds}
+    if finds_rare_events(method):
+        return scores | {"outlier": outlier_checks(p, method, window)}
     if not makes_template(method):
         return scores
     control, truth = control_quality(p, method, window, 0), true_quality(p, method, window)
@@ -162,6 +165,7 @@ def _metrics(
                 "sic_at": {f"{fpr:g}": vars(value) for fpr, value in one.sic_at.items()},
                 "seconds": float(task["seconds"]),
                 "template": _template(task, list(p.config.features)),
+                "outlier": with_auc(task.get("outlier"), name, one.auc.value, one.auc.error),
             }
             for (name, one), task in zip(found.items(), tasks, strict=True)
         },

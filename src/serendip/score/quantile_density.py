@@ -1,0 +1,77 @@
+"""Features decorrelated from the mass one by one: each made normal by quantiles that move with the mass.
+
+No network, no training: a few lines fitted to quantiles. It knows nothing of how features depend on each other, so that it
+makes poor templates; but as a map to where features do not know the mass it has so little freedom that it interpolates
+into a window what a flow gets wrong there.
+"""
+
+import numpy as np
+from jaxtyping import Float
+from sklearn.base import BaseEstimator
+
+from serendip.errors import InputError, require_events
+from serendip.score.classifiers import MIN_EVENTS, require_weight
+from serendip.score.quantile_map import QuantileMap
+from serendip.seeds import rng_for
+
+Features = Float[np.ndarray, "n d"]
+PerEvent = Float[np.ndarray, " n"]
+
+REACH = 2.0  # of the outermost quantile, in standard deviations: further out lines are noise
+
+
+class QuantileDensity(BaseEstimator):
+    """p(x | m) as a product over features, each a normal distribution bent by quantiles that move with the mass.
+
+    Args:
+        quantiles: of each feature.
+        seed: of nothing but `sample`.
+    """
+
+    def __init__(self, *, quantiles: int = 9, seed: int = 0) -> None:
+        self.quantiles = quantiles
+        self.seed = seed
+
+    def fit(self, x: Features, m: PerEvent | None = None, w: PerEvent | None = None) -> "QuantileDensity":
+        """Fit the quantiles, and their lines in the mass.
+
+        Raises:
+            TooFewEventsError: fewer than 100 events.
+            InputError: NaN among the features, a constant one, or weights that cancel.
+        """
+        require_events(MIN_EVENTS, density_sample=x)
+        if not np.isfinite(x).all():
+            raise InputError("Got NaN or infinite features, but a density expects finite ones. Select them away.")
+        w = np.ones(len(x)) if w is None else w
+        require_weight("density sample", w)
+        self.mass_ = None if m is None else (float(m.mean()), float(m.std()) or 1.0, float(m.min()), float(m.max()))
+        self.map_ = QuantileMap.fit(x, None if m is None else self._t(len(x), m), w, self.quantiles, REACH)
+        return self
+
+    def _t(self, n: int, m: PerEvent | None) -> PerEvent:
+        """The mass, clipped to the range of the fit and standardised; zeros where there is none."""
+        if (m is None) != (self.mass_ is None):
+            raise InputError(f"Got {'no' if m is None else 'a'} mass, but the fit had it the other way.")
+        if m is None or self.mass_ is None:
+            return np.zeros(n)
+        mean, scale, low, high = self.mass_
+        return (np.clip(m, low, high) - mean) / scale
+
+    def to_latent(self, x: Features, m: PerEvent | None = None) -> Features:
+        """Each feature normal at every mass; the dependence between features stays."""
+        return self.map_.forward(x, self._t(len(x), m))[0]
+
+    def from_latent(self, z: Features, m: PerEvent | None = None) -> Features:
+        """The inverse of `to_latent`."""
+        return self.map_.inverse(z, self._t(len(z), m))
+
+    def log_prob(self, x: Features, m: PerEvent | None = None) -> PerEvent:
+        """ln p(x | m) for independent features."""
+        z, log_det = self.map_.forward(x, self._t(len(x), m))
+        return log_det - 0.5 * np.sum(z**2 + np.log(2 * np.pi), axis=1)
+
+    def sample(self, m: PerEvent | int, seed: int = 0) -> Features:
+        """Independent normal draws, mapped."""
+        number, mass = (m, None) if isinstance(m, int) else (len(m), m)
+        z = rng_for(seed, "quantile density").normal(size=(number, self.map_.knots.shape[0]))
+        return self.from_latent(z, mass)

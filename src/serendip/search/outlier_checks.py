@@ -1,0 +1,85 @@
+"""What an outlier score cannot do, measured on the data before anyone reads its ranking.
+
+Half of the events train, the other half, the window left out, is held against the score: does it follow the complexity of
+events, does it notice events unlike all that it learned from, does its ranking survive other coordinates?
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from serendip.config.schema import Method
+from serendip.data import Window
+from serendip.report import TablePanel
+from serendip.score import METHODS, fit_inputs
+from serendip.score.below_chance import below_chance_warning
+from serendip.score.complexity_bias import complexity_bias
+from serendip.score.coordinate_dependence import coordinate_dependence
+from serendip.score.generalisation import generalisation, score_with
+from serendip.search.prepare import Prepared
+from serendip.seeds import rng_for, seed_for
+
+
+def finds_rare_events(method: Method) -> bool:
+    """Whether the method learns what is common, and compares no window with anything."""
+    return not {"window", "truth"} & METHODS[method.name].needs
+
+
+def outlier_checks(p: Prepared, method: Method, window: Window) -> dict[str, Any]:
+    """The numbers and warnings of one outlier score, as plain values."""
+    seed = seed_for(p.config.seed, f"outlier checks/{method.title}")
+    half = rng_for(seed, "halves").random(len(p.events)) < 0.5
+    held = ~half & ~window.contains(p.m)
+    x, held_x, held_m = p.events.x()[half], p.events.x()[held], p.m[held]
+    estimator = method.make(seed, list(p.config.features))
+    offered = {"m": p.m[half], "w": p.events.w[half]}
+    fitted = method.make(seed, list(p.config.features)).fit(x, **fit_inputs(estimator, **offered))
+    complexity = complexity_bias(score_with(fitted, held_x, held_m), held_x, seed=seed)
+    made_up = generalisation(fitted, held_x, m=held_m, seed=seed)
+    found: dict[str, Any] = {
+        "dimension_ratio": complexity.ratio,
+        "made_up_auc": dict(made_up.score),
+        "classifier_auc": dict(made_up.classifier),
+        "coordinates": None,
+    }
+    warnings = [complexity.warning, made_up.warning]
+    if p.config.evaluate.coordinates:
+        maps = coordinate_dependence(estimator, x, held_x, held_out_m=held_m, **offered)
+        found["coordinates"] = dict(maps.correlations)
+        warnings.append(maps.warning)
+    return found | {"warnings": [warning for warning in warnings if warning]}
+
+
+def with_auc(checks: Mapping[str, Any] | None, name: str, auc: float, error: float) -> dict[str, Any] | None:
+    """The checks, and a warning where the labelled events show a score below chance; None where none were made."""
+    warning = below_chance_warning(name, auc, error)
+    if checks is None:
+        return None
+    return {**checks, "warnings": [*checks["warnings"], *([warning] if warning else [])]}
+
+
+def outlier_tables(metrics: Mapping[str, Any]) -> list[TablePanel]:
+    """Numbers and warnings of every outlier score of an evaluation; empty where there is none."""
+    checked = {name: one["outlier"] for name, one in metrics["methods"].items() if one["outlier"] is not None}
+    if not checked:
+        return []
+    rows = [
+        (
+            name,
+            f"{one['dimension_ratio']:.2f}",
+            *(f"{one['made_up_auc'][kind]:.2f} ({one['classifier_auc'][kind]:.2f})" for kind in one["made_up_auc"]),
+            "–" if one["coordinates"] is None else f"{min(one['coordinates'].values()):.2f}",
+        )
+        for name, one in checked.items()
+    ]
+    kinds = list(next(iter(checked.values()))["made_up_auc"])
+    columns = ("method", "dimension, top over bottom fifth", *kinds, "lowest rank correlation under maps")
+    caption = (
+        "Dimension: intrinsic, of the most over the least anomalous fifth; far from 1, the score follows the complexity of "
+        "events. Made-up events of each kind: AUC of the score, and in brackets of a classifier trained to see them. Maps: "
+        "the score's rank correlation with itself after monotone maps of the features (evaluate.coordinates)."
+    )
+    warned = tuple((name, warning) for name, one in checked.items() for warning in one["warnings"])
+    tables = [TablePanel("outlier_checks", "What the outlier scores see", columns, tuple(rows), caption)]
+    if warned:
+        tables.append(TablePanel("outlier_warnings", "Warnings", ("method", "warning"), warned))
+    return tables
