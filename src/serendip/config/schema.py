@@ -103,7 +103,7 @@ class Config(Section):
                     "or {split: 0.3} on labelled data."
                 )
         if self.null.density is not None and self.null.generator != "density":
-            raise ValueError(f"null.density: Got {self.null.density.name}, but {self.null.generator} learns none.")
+            raise ValueError(f"null.density: Got one, but {self.null.generator} learns none.")
         self.scan_windows()  # raises where they do not fit
         self.edges()
         return self

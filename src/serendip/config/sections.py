@@ -1,6 +1,6 @@
 """The sections of a config: every key, its type, its default, what it means."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from inspect import signature
 from typing import Annotated, Any, Literal
@@ -17,12 +17,12 @@ from serendip.select.windows import resolution_windows, step_windows
 from serendip.stats.families import FAMILIES, Family
 
 
-def known(kind: str, names: Mapping[str, Any]) -> BeforeValidator:
+def known(kind: str, names: Collection[Any]) -> BeforeValidator:
     """Accept the keys of a registry only, and name the nearest for any other."""
 
     def check(name: str) -> str:
         if name not in names:
-            raise ValueError(unknown_name(kind, name, names))
+            raise ValueError(unknown_name(kind, name, [one for one in names if one is not None]))
         return name
 
     return BeforeValidator(check)
@@ -180,13 +180,14 @@ class Density(BaseModel):
     """A density p(x | m) by name, and its settings."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
-    name: Annotated[str, known("density", DENSITIES)] = Field(
-        "maf", description="a key of `DENSITIES`; every other key is a setting of it"
+    name: Annotated[str | None, known("density", [*DENSITIES, None])] = Field(
+        None, description="a key of `DENSITIES`, the method's own if not given; every other key is a setting of it"
     )
 
     @model_validator(mode="after")
     def _known_settings(self) -> "Density":
-        make_density(self.name, **self.settings)
+        if self.name is not None:
+            make_density(self.name, **self.settings)
         return self
 
     @property
@@ -213,15 +214,22 @@ class Method(BaseModel):
     sidebands: float | None = Field(
         None, gt=0, description="only this much on either side of the window; all if not given"
     )
+    share: bool = Field(
+        False, description="one density a window for all folds, in place of one a fold; for methods that learn one"
+    )
 
     @model_validator(mode="after")
     def _known_settings(self) -> "Method":
         known_to = set(signature(METHODS[self.name]).parameters)
         if self.sidebands is not None and "sidebands" not in known_to:
             raise ValueError(f"sidebands: Got {self.sidebands:g}, but {self.name} trains on no sidebands.")
+        if self.share and not hasattr(METHODS[self.name], "learn"):
+            raise ValueError(f"share: Got true, but {self.name} learns no density that folds could share.")
         for part in ("classifier", "density"):
             if getattr(self, part) is not None and part not in known_to:
-                raise ValueError(f"{part}: Got {getattr(self, part).name}, but {self.name} has none.")
+                raise ValueError(f"{part}: Got {getattr(self, part).name or 'one'}, but {self.name} has none.")
+        if self.density is not None and self.density.name is None:
+            make_density(signature(METHODS[self.name]).parameters["density"].default, **self.density.settings)
         settings = known_to - {"classifier", "settings", "density", "density_settings", "seed"} | {"folds", "label"}
         for setting in self.model_extra or {}:
             if setting not in settings:
@@ -244,7 +252,9 @@ class Method(BaseModel):
         if self.classifier is not None:
             settings |= {"classifier": self.classifier.name, "settings": self.classifier.settings}
         if self.density is not None:
-            settings |= {"density": self.density.name, "density_settings": self.density.settings}
+            settings["density_settings"] = self.density.settings
+            if self.density.name is not None:
+                settings["density"] = self.density.name
         if self.sidebands is not None:
             settings["sidebands"] = self.sidebands
         return METHODS[self.name](seed=seed, **settings)
@@ -291,7 +301,7 @@ class Null(Section):
 
     generator: Annotated[str, known("generator", NULLS)] = Field("mass_shuffle", description="a key of `NULLS`")
     density: Density | None = Field(
-        None, description="for the generator `density`: what p(x | m) is learned with; `maf` if not given"
+        None, description="for the generator `density`: what p(x | m) is learned with; `spline_maf` if not given"
     )
     toys: int = Field(200, ge=0, description="how many; 0 gives no global p")
 

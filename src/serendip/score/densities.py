@@ -44,7 +44,7 @@ class Density(Protocol):
         """The inverse of `to_latent`."""
 
 
-def make_density(name: str = "maf", seed: int = 0, **settings: Any) -> Any:
+def make_density(name: str = "spline_maf", seed: int = 0, **settings: Any) -> Any:
     """A density that has not been fitted.
 
     Raises:

@@ -96,7 +96,8 @@ class Prepared:
 
     def _null_density(self) -> Any:
         density = self.config.null.density or Density()
-        learned = make_density(density.name, seed_for(self.config.seed, "null density"), **density.settings)
+        seed = seed_for(self.config.seed, "null density")
+        learned = make_density(density.name or "spline_maf", seed, **density.settings)
         return learned.fit(self.events.x(), self.m, self.events.w)
 
     def features(self, sample: Events, method: Any) -> Any:

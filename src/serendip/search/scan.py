@@ -153,6 +153,7 @@ def anomalies(
         truth=experiment.truth if "truth" in estimator.needs else None,
         # What reads the truth anyway is a ceiling, and may learn from all of it.
         trained=None if "truth" in estimator.needs else experiment.trained,
+        share=method.share,
     )
 
 

@@ -36,7 +36,7 @@ class Anode(BaseEstimator):
 
     def __init__(
         self,
-        density: str = "maf",
+        density: str = "spline_maf",
         *,
         density_settings: dict[str, Any] | None = None,
         oversample: int = 4,

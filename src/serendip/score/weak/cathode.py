@@ -49,7 +49,7 @@ class Cathode(BaseEstimator):
         classifier: str = "trees",
         *,
         settings: dict[str, Any] | None = None,
-        density: str = "maf",
+        density: str = "spline_maf",
         density_settings: dict[str, Any] | None = None,
         oversample: int = 4,
         sidebands: float | None = None,
@@ -67,17 +67,26 @@ class Cathode(BaseEstimator):
         """x itself: the density takes the features as they are."""
         return x
 
-    def background_template(self, x: Features, m: PerEvent, window: Window, *, w: PerEvent | None = None) -> Template:
+    def learn(self, x: Features, m: PerEvent, window: Window, *, w: PerEvent | None = None) -> Any:
+        """The density of the sidebands, which `fit` makes itself where it is not given one."""
+        return fit_density(self, take_apart(Part(x, m, w), window, self.sidebands)[1])
+
+    def background_template(
+        self, x: Features, m: PerEvent, window: Window, *, w: PerEvent | None = None, learned: Any = None
+    ) -> Template:
         """Events of the sideband density at the window's masses; of the window's events only the masses are read.
 
         Returns:
             features, and weights ±1 where the data have negative weights, else None.
         """
-        inside, beside = take_apart(Part(x, m, w), window, self.sidebands)
+        inside, _ = take_apart(Part(x, m, w), window, self.sidebands)
+        learned = self.learn(x, m, window, w=w) if learned is None else learned
         masses, sign = draw_masses(inside, self.oversample * len(inside), self.seed)
-        return fit_density(self, beside).sample(masses, seed=seed_for(self.seed, "template")), sign
+        return learned.sample(masses, seed=seed_for(self.seed, "template")), sign
 
-    def fit(self, x: Features, m: PerEvent, window: Window, *, w: PerEvent | None = None) -> "Cathode":
+    def fit(
+        self, x: Features, m: PerEvent, window: Window, *, w: PerEvent | None = None, learned: Any = None
+    ) -> "Cathode":
         """Fit the density to the sidebands, then the classifier to the window.
 
         Args:
@@ -85,13 +94,14 @@ class Cathode(BaseEstimator):
             m: resonant variable, in the units of `window`.
             window: where the signal is sought; its events never reach the density.
             w: event weights, of either sign.
+            learned: what `learn` returned, for these sidebands or larger ones.
 
         Raises:
             TooFewEventsError: the window or the sidebands hold fewer than 100 events.
             InputError: their weights cancel, or a feature is NaN or infinite.
         """
         inside, _ = take_apart(Part(x, m, w), window, self.sidebands)
-        self.classifier_ = fit_to_template(self, inside, self.background_template(x, m, window, w=w))
+        self.classifier_ = fit_to_template(self, inside, self.background_template(x, m, window, w=w, learned=learned))
         return self
 
     def anomaly_score(self, x: Features) -> PerEvent:

@@ -51,7 +51,7 @@ class Curtains(BaseEstimator):
         settings: dict[str, Any] | None = None,
         transport: str = "likelihood",
         transport_settings: dict[str, Any] | None = None,
-        density: str = "maf",
+        density: str = "spline_maf",
         density_settings: dict[str, Any] | None = None,
         oversample: int = 1,
         sidebands: float | None = None,
@@ -71,13 +71,20 @@ class Curtains(BaseEstimator):
         """x itself: the transport takes the features as they are."""
         return x
 
-    def background_template(self, x: Features, m: PerEvent, window: Window, *, w: PerEvent | None = None) -> Template:
+    def learn(self, x: Features, m: PerEvent, window: Window, *, w: PerEvent | None = None) -> Any:
+        """The transport, which `fit` makes itself where it is not given one."""
+        _, beside = self._take_apart(Part(x, m, w), window)
+        return self._make_transport().fit(beside.x, beside.m, beside.w)
+
+    def background_template(
+        self, x: Features, m: PerEvent, window: Window, *, w: PerEvent | None = None, learned: Any = None
+    ) -> Template:
         """Sideband events carried to the window's masses; of its events only the masses are read."""
         inside, beside = self._take_apart(Part(x, m, w), window)
         masses, sign = draw_masses(inside, self.oversample * len(beside), self.seed)
         carried = beside[np.tile(np.arange(len(beside)), self.oversample)]
-        transport = self._make_transport().fit(beside.x, beside.m, beside.w)
-        return transport.carry(carried.x, carried.m, masses), times(sign, carried.w)
+        learned = self.learn(x, m, window, w=w) if learned is None else learned
+        return learned.carry(carried.x, carried.m, masses), times(sign, carried.w)
 
     def _make_transport(self) -> Any:
         if self.transport not in TRANSPORTS:
@@ -97,7 +104,9 @@ class Curtains(BaseEstimator):
         require_events(MIN_EVENTS, lower_sideband=beside[below], upper_sideband=beside[~below])
         return inside, beside
 
-    def fit(self, x: Features, m: PerEvent, window: Window, *, w: PerEvent | None = None) -> "Curtains":
+    def fit(
+        self, x: Features, m: PerEvent, window: Window, *, w: PerEvent | None = None, learned: Any = None
+    ) -> "Curtains":
         """Fit the transport to the sidebands, then the classifier to the window.
 
         Args:
@@ -105,6 +114,7 @@ class Curtains(BaseEstimator):
             m: resonant variable, in the units of `window`.
             window: where the signal is sought; its events never reach the transport.
             w: event weights, of either sign.
+            learned: what `learn` returned, for these sidebands or larger ones.
 
         Raises:
             ConfigError: the transport is unknown.
@@ -112,7 +122,7 @@ class Curtains(BaseEstimator):
             InputError: their weights cancel, or a feature is NaN or infinite.
         """
         inside, _ = self._take_apart(Part(x, m, w), window)
-        self.classifier_ = fit_to_template(self, inside, self.background_template(x, m, window, w=w))
+        self.classifier_ = fit_to_template(self, inside, self.background_template(x, m, window, w=w, learned=learned))
         return self
 
     def anomaly_score(self, x: Features) -> PerEvent:

@@ -61,14 +61,21 @@ class DecorrelatedCwola(BaseEstimator):
         """x itself: the density takes the features as they are."""
         return x
 
-    def background_template(self, x: Features, m: PerEvent, window: Window, *, w: PerEvent | None = None) -> Template:
+    def learn(self, x: Features, m: PerEvent, window: Window, *, w: PerEvent | None = None) -> Any:
+        """The density of the sidebands, or of half of them, which `fit` makes itself where it is not given one."""
+        _, beside = take_apart(Part(x, m, w), window, self.sidebands)
+        return fit_density(self, self._learned_and_compared(beside)[0])
+
+    def background_template(
+        self, x: Features, m: PerEvent, window: Window, *, w: PerEvent | None = None, learned: Any = None
+    ) -> Template:
         """The comparison's events carried through the latent space to the window's masses.
 
         Of the window's events only the masses are read.
         """
         inside, beside = take_apart(Part(x, m, w), window, self.sidebands)
-        learned, compared = self._learned_and_compared(beside)
-        density = fit_density(self, learned)
+        _, compared = self._learned_and_compared(beside)
+        density = self.learn(x, m, window, w=w) if learned is None else learned
         masses, sign = draw_masses(inside, len(compared), self.seed)
         carried = density.from_latent(density.to_latent(compared.x, compared.m), masses)
         return carried, times(sign, compared.w)
@@ -79,7 +86,9 @@ class DecorrelatedCwola(BaseEstimator):
         first = rng_for(self.seed, "halves of the sidebands").permutation(len(beside)) % 2 == 0
         return beside[first], beside[~first]
 
-    def fit(self, x: Features, m: PerEvent, window: Window, *, w: PerEvent | None = None) -> "DecorrelatedCwola":
+    def fit(
+        self, x: Features, m: PerEvent, window: Window, *, w: PerEvent | None = None, learned: Any = None
+    ) -> "DecorrelatedCwola":
         """Fit the density to the sidebands, then the classifier to the latent positions.
 
         Args:
@@ -87,14 +96,15 @@ class DecorrelatedCwola(BaseEstimator):
             m: resonant variable, in the units of `window`.
             window: where the signal is sought; its events never reach the density.
             w: event weights, of either sign.
+            learned: what `learn` returned, for these sidebands or larger ones.
 
         Raises:
             TooFewEventsError: the window, or what of the sidebands is compared, holds fewer than 100 events.
             InputError: their weights cancel, or a feature is NaN or infinite.
         """
         inside, beside = take_apart(Part(x, m, w), window, self.sidebands)
-        learned, compared = self._learned_and_compared(beside)
-        self.density_ = fit_density(self, learned)
+        _, compared = self._learned_and_compared(beside)
+        self.density_ = self.learn(x, m, window, w=w) if learned is None else learned
         self.classifier_ = fit_two_samples(
             make_settled(self),
             {"window": (self._latent(inside), inside.w)},

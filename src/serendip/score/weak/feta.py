@@ -54,7 +54,7 @@ class Feta(BaseEstimator):
         classifier: str = "trees",
         *,
         settings: dict[str, Any] | None = None,
-        density: str = "maf",
+        density: str = "spline_maf",
         density_settings: dict[str, Any] | None = None,
         oversample: int | None = 4,
         sidebands: float | None = None,

@@ -48,7 +48,7 @@ class LaCathode(BaseEstimator):
         classifier: str = "trees",
         *,
         settings: dict[str, Any] | None = None,
-        density: str = "maf",
+        density: str = "spline_maf",
         density_settings: dict[str, Any] | None = None,
         oversample: int = 4,
         sidebands: float | None = None,
@@ -66,18 +66,27 @@ class LaCathode(BaseEstimator):
         """x itself: the density takes the features as they are."""
         return x
 
-    def background_template(self, x: Features, m: PerEvent, window: Window, *, w: PerEvent | None = None) -> Template:
+    def learn(self, x: Features, m: PerEvent, window: Window, *, w: PerEvent | None = None) -> Any:
+        """The density of the sidebands, which `fit` makes itself where it is not given one."""
+        return fit_density(self, take_apart(Part(x, m, w), window, self.sidebands)[1])
+
+    def background_template(
+        self, x: Features, m: PerEvent, window: Window, *, w: PerEvent | None = None, learned: Any = None
+    ) -> Template:
         """The latent template mapped back at the window's masses; of its events only the masses are read."""
-        inside, beside = take_apart(Part(x, m, w), window, self.sidebands)
+        inside, _ = take_apart(Part(x, m, w), window, self.sidebands)
+        learned = self.learn(x, m, window, w=w) if learned is None else learned
         z, masses, sign = self._prior(inside)
-        return fit_density(self, beside).from_latent(z, masses), sign
+        return learned.from_latent(z, masses), sign
 
     def _prior(self, inside: Part) -> tuple[Features, PerEvent, PerEvent | None]:
         number = self.oversample * len(inside)
         masses, sign = draw_masses(inside, number, self.seed)
         return rng_for(self.seed, "latent template").normal(size=(number, inside.x.shape[1])), masses, sign
 
-    def fit(self, x: Features, m: PerEvent, window: Window, *, w: PerEvent | None = None) -> "LaCathode":
+    def fit(
+        self, x: Features, m: PerEvent, window: Window, *, w: PerEvent | None = None, learned: Any = None
+    ) -> "LaCathode":
         """Fit the density to the sidebands, then the classifier to the window's latent positions.
 
         Args:
@@ -85,13 +94,14 @@ class LaCathode(BaseEstimator):
             m: resonant variable, in the units of `window`.
             window: where the signal is sought; its events never reach the density.
             w: event weights, of either sign.
+            learned: what `learn` returned, for these sidebands or larger ones.
 
         Raises:
             TooFewEventsError: the window or the sidebands hold fewer than 100 events.
             InputError: their weights cancel, or a feature is NaN or infinite.
         """
-        inside, beside = take_apart(Part(x, m, w), window, self.sidebands)
-        self.density_ = fit_density(self, beside)
+        inside, _ = take_apart(Part(x, m, w), window, self.sidebands)
+        self.density_ = self.learn(x, m, window, w=w) if learned is None else learned
         latent = Part(self.density_.to_latent(inside.x, inside.m), inside.m, inside.w)
         z, _, sign = self._prior(inside)
         self.classifier_ = fit_to_template(self, latent, (z, sign))

@@ -54,7 +54,7 @@ class TagNTrain(BaseEstimator):
         settings: dict[str, Any] | None = None,
         groups: Sequence[Sequence[int]] | None = None,
         tagger: str = "cwola",
-        density: str = "maf",
+        density: str = "spline_maf",
         density_settings: dict[str, Any] | None = None,
         signal_rich: float = 0.2,
         background_rich: float = 0.4,
