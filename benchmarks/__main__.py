@@ -18,8 +18,8 @@ import psutil
 from serendip.run.provenance import versions
 
 HERE = Path(__file__).parent
-NAMES = ("fits", "bump_hunter", "trees", "reading", "toys")
-PEERS = ("pyBumpHunter", "pytest-benchmark")
+NAMES = ("fits", "bump_hunter", "trees", "flows", "networks", "reading", "toys")
+PEERS = ("pyBumpHunter", "pytest-benchmark", "torch", "nflows")
 
 
 def cpu_model() -> str:

@@ -11,13 +11,7 @@ many latent numbers it needs.
 import numpy as np
 
 from serendip.data import Window
-from serendip.report.canvas import style
-from serendip.report.outlier_figures import draw_coordinates, draw_latent_scan
-from serendip.report.outlier_panels import (
-    CoordinatePanel,
-    CoordinateSeries,
-    LatentScanPanel,
-)
+from serendip.report import CoordinatePanel, CoordinateSeries, LatentScanPanel, draw
 from serendip.score.below_chance import below_chance_warning
 from serendip.score.complexity_bias import complexity_bias
 from serendip.score.coordinate_dependence import coordinate_dependence
@@ -60,22 +54,21 @@ print(dependence["Kernel density"].warning)
 # The rank correlation of each score with itself after the map, and how many of the 5 % most anomalous events, which are all
 # that a search looks at, are still among them. The first column is no map but another seed: what training again alone does.
 
-with style():
-    coordinates = draw_coordinates(
-        CoordinatePanel(
-            name="coordinates",
-            title="The same events in other coordinates",
-            series=tuple(
-                CoordinateSeries(
-                    label=name,
-                    maps=tuple(found.correlations),
-                    correlations=np.array(list(found.correlations.values())),
-                    shared=np.array(list(found.shared.values())),
-                )
-                for name, found in dependence.items()
-            ),
-        )
+coordinates = draw(
+    CoordinatePanel(
+        name="coordinates",
+        title="The same events in other coordinates",
+        series=tuple(
+            CoordinateSeries(
+                label=name,
+                maps=tuple(found.correlations),
+                correlations=np.array(list(found.correlations.values())),
+                shared=np.array(list(found.shared.values())),
+            )
+            for name, found in dependence.items()
+        ),
     )
+)
 
 # %%
 # Two more questions need no signal either. Does a score notice events that are unlike all that it learned from? And does it
@@ -121,16 +114,15 @@ scan = latent_scan(
     (2, 3, 4, 5),
     truth=truth,
 )
-with style():
-    elbow = draw_latent_scan(
-        LatentScanPanel(
-            name="latent_scan",
-            title="How many latent numbers?",
-            sizes=scan.sizes,
-            loss=scan.loss,
-            error=scan.error,
-            elbow=scan.elbow,
-            auc=scan.auc,
-            loss_name="Reconstruction error",
-        )
+elbow = draw(
+    LatentScanPanel(
+        name="latent_scan",
+        title="How many latent numbers?",
+        sizes=scan.sizes,
+        loss=scan.loss,
+        error=scan.error,
+        elbow=scan.elbow,
+        auc=scan.auc,
+        loss_name="Reconstruction error",
     )
+)

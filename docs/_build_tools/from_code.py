@@ -112,7 +112,7 @@ def _type(annotation: typing.Any) -> str:
     return (
         "section"
         if _models_in(annotation)
-        else {"str": "text", "float": "number", "int": "integer"}[annotation.__name__]
+        else {"str": "text", "float": "number", "int": "integer", "bool": "true or false"}[annotation.__name__]
     )
 
 
@@ -122,6 +122,8 @@ def _default(field: typing.Any) -> str:
         return "required"
     if isinstance(value, BaseModel):
         return "its defaults"
+    if isinstance(value, bool):
+        return f"`{value}`".lower()
     return "none" if value is None or value in ({}, []) else f"`{value}`"
 
 

@@ -17,9 +17,10 @@ def link_papers(app: Sphinx, name: str, source: list[str]) -> None:
         source[0] = linked(source[0])
 
 
-def keep_bars(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
-    """|Z| is a magnitude here, and no substitution."""
-    lines[:] = [re.sub(r"(`[^`]*`)|\|", lambda found: found[1] or r"\|", line) for line in lines]
+def keep_signs(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """|Z| is a magnitude here, and no substitution; "*members" a shape, and no emphasis."""
+    signs = r"(`[^`]*`)|(\||(?<![\w*\\])\*(?=\w))"
+    lines[:] = [re.sub(signs, lambda found: found[1] or "\\" + found[2], line) for line in lines]
 
 
 def skip_inherited(app: Sphinx, what: str, name: str, obj: object, skip: bool, options: object) -> bool | None:
@@ -30,6 +31,6 @@ def skip_inherited(app: Sphinx, what: str, name: str, obj: object, skip: bool, o
 def setup(app: Sphinx) -> dict[str, bool]:
     """Called by Sphinx."""
     app.connect("source-read", link_papers)
-    app.connect("autodoc-process-docstring", keep_bars)
+    app.connect("autodoc-process-docstring", keep_signs)
     app.connect("autodoc-skip-member", skip_inherited)
     return {"parallel_read_safe": True}

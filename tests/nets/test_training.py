@@ -86,6 +86,20 @@ def test_signed_weights_give_weighted_least_squares():
     np.testing.assert_allclose([*model.slope[:, 0], model.offset[0]], expected, atol=2e-3)
 
 
+def test_a_model_does_not_run_away_where_only_negative_weights_are():
+    def miss(model, x, y, *, key):
+        return (model.at[x] - y) ** 2
+
+    rng = np.random.default_rng(0)
+    steep = Training(patience=0, learning_rate=0.1, epochs=200)
+    place, y = np.repeat([0, 1], [900, 100]), rng.normal(size=1000)
+    trained = train(point(0.0, 0.0), miss, (place, y), w=np.where(place, -1.0, 1.0), settings=steep)
+    plain = train(point(0.0, 0.0), miss, (place[:900], y[:900]), settings=steep)
+    assert abs(trained.model.at[1]) < 10  # 60 at the pace of the first steps
+    assert trained.model.at[0] == pytest.approx(float(plain.model.at[0]), abs=0.05)
+    assert np.abs(trained.validation_loss).max() < 10
+
+
 def test_same_seed_same_bits():
     assert same(run(), run())
     assert not same(run(), run(seed=1))

@@ -6,8 +6,11 @@ from scipy import stats
 
 from serendip.data.window import Window
 from serendip.report import (
+    CoordinatePanel,
+    CoordinateSeries,
     DriverFeature,
     DriversPanel,
+    LatentScanPanel,
     RocCurve,
     RocPanel,
     ScanPanel,
@@ -116,6 +119,21 @@ def toys() -> ToyPanel:
     return ToyPanel("toys", "The largest Z of background-only toys", values, 5.9, tail, "Toys repeat the whole search.")
 
 
+def coordinates() -> CoordinatePanel:
+    maps = ("none, other seed", "logarithm", "square")
+    series = (
+        CoordinateSeries("CWoLa", maps, np.array([0.98, 1.0, 1.0]), np.array([0.8, 1.0, 1.0])),
+        CoordinateSeries("density", maps, np.array([1.0, 0.7, 0.8]), np.array([1.0, 0.4, 0.5])),
+    )
+    return CoordinatePanel("coordinates", "Scores in other coordinates", series, caption="Rank correlations.")
+
+
+def latent_scan() -> LatentScanPanel:
+    loss = np.array([2.8, 1.1, 0.4, 0.38])
+    auc = np.array([0.6, 0.7, 0.75, 0.4])
+    return LatentScanPanel("latent_scan", "Latent size", np.arange(1, 5), loss, 0.02 * loss, 3, auc, caption="Losses.")
+
+
 @pytest.fixture(scope="session")
 def panels() -> tuple:
     table = TablePanel(
@@ -126,7 +144,8 @@ def panels() -> tuple:
     uncut = spectrum("spectrum_uncut", 90000, 500)
     return (
         uncut, spectrum(), scan(), scores(), drivers(), RocPanel("roc", "ROC on labels", curves(), "ROC."),
-        SicPanel("sic", "Significance improvement", curves(), (0.01, 0.002), caption="SIC."), toys(), table,
+        SicPanel("sic", "Significance improvement", curves(), (0.01, 0.002), caption="SIC."), toys(),
+        coordinates(), latent_scan(), table,
     )  # fmt: skip
 
 

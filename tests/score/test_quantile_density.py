@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.integrate import trapezoid
 
 from serendip.errors import InputError, TooFewEventsError
 from serendip.score.densities import make_density
@@ -42,7 +43,7 @@ def test_log_prob_is_a_density_and_latent_comes_back():
     x, m = moving()
     density = make_density("quantiles").fit(x[:, :1], m)
     grid = np.linspace(-5, 60, 4001)
-    total = np.trapezoid(np.exp(density.log_prob(grid[:, None], np.full(4001, 3.0))), grid)
+    total = trapezoid(np.exp(density.log_prob(grid[:, None], np.full(4001, 3.0))), grid)
     assert total == pytest.approx(1, abs=0.01)
     assert np.allclose(density.from_latent(density.to_latent(x[:, :1], m), m), x[:, :1], atol=1e-6)
 

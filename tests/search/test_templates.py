@@ -1,17 +1,21 @@
 """Background templates, simulation and the density null, through whole small searches."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from serendip.config import make_config
 from serendip.errors import ConfigError, InputError
+from serendip.run.nulls import DensitySampler
 from serendip.score.weak import Cathode
 from serendip.search import resonance
 from serendip.search.evaluate import evaluate
-from serendip.search.gate import features_know_the_mass, toys_look_like_data
+from serendip.search.gate import features_know_the_mass, sculpting_in_toys, templates_describe_background
+from serendip.search.gate_null import toys_look_like_data
 from serendip.search.prepare import prepared
 from serendip.search.scan import Scan, anomalies, draw_toy, observed
-from serendip.search.template_quality import control_window, true_quality
+from serendip.search.template_quality import TemplateQuality, control_quality, control_window, true_quality
 from tests.search.conftest import small
 
 TREES = {"name": "trees", "members": 2, "iterations": 8}
@@ -59,9 +63,104 @@ def test_toys_of_a_density_are_held_against_the_data(shifted):
 def test_toys_unlike_the_data_are_caught():
     config = small(null={"generator": "density", "density": {"name": "gaussian"}, "toys": 3})
     p = prepared(config.analysis())
-    zeros = np.zeros((1, len(p.windows), 1))
-    scan = Scan(zeros, *([zeros] * 5), converged=zeros == 0)
-    assert not toys_look_like_data(p, scan).passed  # the features are no normal distribution
+    assert not toys_look_like_data(p, scan_of(p, 0.0)).passed  # the features are no normal distribution
+
+
+class BlindDensity:
+    """Features of the data, whatever the mass."""
+
+    def __init__(self, x):
+        self.x = x
+
+    def sample(self, m, seed):
+        return self.x[np.random.default_rng(seed).integers(len(self.x), size=len(m))]
+
+
+def test_toys_that_are_right_on_the_whole_and_wrong_at_a_mass_are_caught():
+    config = small(data__simulate=SHIFTED, null={"generator": "density", "density": {"name": "gaussian"}, "toys": 3})
+    p = prepared(config.analysis())
+    blind = replace(p, events=p.events)
+    blind.__dict__["null"] = DensitySampler(p.events, p.edges, p.uncut_fit.expected, BlindDensity(p.events.x()))
+    found = toys_look_like_data(blind, scan_of(p, 0.0))
+    assert found.value > 0.6
+    assert not found.passed
+
+
+def scan_of(p, z):
+    """A scan with this Z everywhere."""
+    values = np.full((len(p.config.method), len(p.windows), len(p.config.cuts)), z)
+    return Scan(values, *([values] * 5), converged=np.ones(values.shape, dtype=bool))
+
+
+def test_a_deficit_in_toys_is_as_grave_as_an_excess():
+    p = prepared(small().analysis())
+    for mean, passes in ((-2.0, False), (0.0, True), (2.0, False)):
+        noise = np.random.default_rng(1).normal(mean, 1, 50)
+        assert sculpting_in_toys(p, scan_of(p, 0.0), [scan_of(p, z) for z in noise]).passed is passes
+
+
+def quality(auc, error=0.005):
+    return TemplateQuality(auc, error, np.zeros((2, 4)), 1.0)
+
+
+def test_the_control_beside_the_best_window_counts_by_itself():
+    p = prepared(small(method=CATHODE).analysis())
+    data = scan_of(p, 0.0)
+    data.z[0, 1, 0] = 5.0
+    fine, bad = quality(0.505), quality(0.60)
+    count = len(p.windows)
+    assert templates_describe_background(p, data, [fine] * count)[0].passed
+    assert not templates_describe_background(p, data, [bad if i == 1 else fine for i in range(count)])[0].passed
+    # A signal in the best window spoils the control of its neighbour, which is that window: not the template's fault.
+    touched = [i for i, window in enumerate(p.windows) if control_window(p, window) == p.windows[1]]
+    assert touched
+    spoiled = [bad if i in touched else fine for i in range(count)]
+    assert templates_describe_background(p, data, spoiled)[0].passed
+    assert not templates_describe_background(p, data, [bad] * count)[0].passed
+    assert templates_describe_background(p, data, [quality(0.53, 0.02)] * count)[0].passed
+
+
+def test_a_control_needs_events_on_both_sides():
+    config = small(mass__range=[2900, 4500], windows=[[3300, 4000]], method=CATHODE)
+    p = prepared(config.analysis())
+    assert control_window(p, p.windows[0]) is None
+    nothing = control_quality(p, config.method[0], p.windows[0], 0)
+    assert np.isnan(nothing.auc)
+    found = templates_describe_background(p, scan_of(p, 0.0), [nothing])[0]
+    assert not found.passed
+    assert "widen mass.range" in found.detail
+
+
+@pytest.fixture
+def file_of_background(tmp_path):
+    """Simulated dijet events in a file."""
+    events = prepared(small(data__simulate={"background": 20_000, "seed": 8}).analysis()).events
+    path = tmp_path / "background.csv"
+    table = np.column_stack([events.m, events.x()])
+    np.savetxt(path, table, delimiter=",", header="mjj," + ",".join(events.columns), comments="", fmt="%.17g")
+    return path
+
+
+def test_toys_share_no_event_with_the_simulation(file_of_background):
+    config = small(
+        method={"name": "salad", "classifier": TREES},
+        reference={"path": str(file_of_background)},
+        simulation={"path": str(file_of_background), "features": {"mj_light": "1.05 * mj_light"}},
+        null={"generator": "reference", "toys": 3},
+    )
+    p = prepared(config.analysis())
+    assert not np.isin(p.simulation.m, p.null_reference.m).any()
+    assert len(p.simulation) == pytest.approx(len(p.null_reference), rel=0.1)
+
+
+def test_a_simulation_that_holds_the_data_is_refused(file_of_background):
+    config = small(
+        data={"path": str(file_of_background)},
+        method={"name": "salad", "classifier": TREES},
+        simulation={"path": str(file_of_background), "features": {"mj_light": "1.05 * mj_light"}},
+    )
+    with pytest.raises(InputError, match=r"simulation\.path: Got \d+ events that are in the data too"):
+        prepared(config.analysis())
 
 
 def test_moving_features_are_a_fault_for_toys_that_shuffle_the_mass():
@@ -161,9 +260,15 @@ def test_settings_that_a_method_has_not_are_refused():
         ({"name": "kde", "classifier": {"name": "trees"}}, "classifier: Got trees, but kde has none"),
         ({"name": "cwola", "density": {"name": "maf"}}, "density: Got maf, but cwola has none"),
         ({"name": "cathode", "density": {"bloks": 3}}, "Did you mean 'blocks'"),
+        ({"name": "cwola_decorrelated", "share": True, "halves": True}, "has seen both halves"),
     ):
         with pytest.raises(ConfigError, match=message):
             small(method=method)
+
+
+def test_settings_of_the_null_density_are_checked_at_once():
+    with pytest.raises(ConfigError, match="Did you mean 'epochs'"):
+        small(null={"generator": "density", "density": {"epoch": 4}, "toys": 3})
 
 
 def test_features_of_groups_are_named():
@@ -204,6 +309,19 @@ def test_evaluate_warns_of_what_outlier_scores_cannot_do(evaluated):
     assert min(outlier["coordinates"].values()) < 0.95
     assert any("coordinates" in warning for warning in outlier["warnings"])
     assert "What the outlier scores see" in (folder / "report.html").read_text()
+
+
+def test_a_latent_scan_is_drawn_where_it_is_asked_for(tmp_path):
+    network = {"name": "autoencoder", "folds": 2, "hidden": [8], "epochs": 2}
+    config = make_config(
+        small().resolved()
+        | {"windows": [[3300, 3700]], "method": [network], "evaluate": {"min_background": 10, "latent_sizes": [1, 3]}}
+    )
+    latent = evaluate(config, tmp_path / "run")["methods"]["autoencoder"]["outlier"]["latent"]
+    assert latent["sizes"] == [1, 3]
+    assert len(set(latent["loss"])) == 2
+    assert all(0 <= auc <= 1 for auc in latent["auc"])
+    assert (tmp_path / "run" / "figures" / "latent_0.png").exists()
 
 
 def test_a_template_is_judged_by_background_alone(evaluated):

@@ -24,7 +24,7 @@ def test_signed_weights_undo_what_was_added():
 
 def test_a_shift_of_a_tenth_is_seen_in_its_feature_only():
     rng = np.random.default_rng(3)
-    pulls = moment_pulls(rng.normal(size=(10_000, 2)) + [0.1, 0], rng.normal(size=(10_000, 2)))
+    pulls = moment_pulls(rng.normal(size=(10_000, 2)) + np.array([0.1, 0]), rng.normal(size=(10_000, 2)))
     assert pulls[0, 0] > 5
     assert abs(pulls[0, 1]) < 4
 

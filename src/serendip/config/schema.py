@@ -54,7 +54,7 @@ class Config(Section):
     output: str | None = Field(
         None, description="run folder; `runs/` and the name of the file if not given; `-o` goes before it"
     )
-    seed: int = Field(1, ge=0, description="of everything random but `data.*.seed` and `reference.seed`")
+    seed: int = Field(1, ge=0, description="of everything random but the seeds of `data`, `reference` and `simulation`")
 
     @model_validator(mode="before")
     @classmethod

@@ -215,7 +215,9 @@ class Method(BaseModel):
         None, gt=0, description="only this much on either side of the window; all if not given"
     )
     share: bool = Field(
-        False, description="one density a window for all folds, in place of one a fold; for methods that learn one"
+        False,
+        description="one density a window for all folds, in place of one a fold; for methods that learn one. It has then "
+        "seen the sideband events that it helps to score, in data and toys alike",
     )
 
     @model_validator(mode="after")
@@ -223,6 +225,10 @@ class Method(BaseModel):
         known_to = set(signature(METHODS[self.name]).parameters)
         if self.sidebands is not None and "sidebands" not in known_to:
             raise ValueError(f"sidebands: Got {self.sidebands:g}, but {self.name} trains on no sidebands.")
+        if self.share and (self.model_extra or {}).get("halves"):
+            raise ValueError(
+                "share: Got true together with halves, but a shared density has seen both halves. Take one."
+            )
         if self.share and not hasattr(METHODS[self.name], "learn"):
             raise ValueError(f"share: Got true, but {self.name} learns no density that folds could share.")
         for part in ("classifier", "density"):
@@ -248,7 +254,9 @@ class Method(BaseModel):
             seed: of all that it draws.
             features: names of the columns that it will be given, for settings that name some of them.
         """
-        settings = {key: _indices(value, features) for key, value in (self.model_extra or {}).items()}
+        settings = dict(self.model_extra or {})
+        if "groups" in settings:
+            settings["groups"] = _indices(settings["groups"], features)
         if self.classifier is not None:
             settings |= {"classifier": self.classifier.name, "settings": self.classifier.settings}
         if self.density is not None:
@@ -262,7 +270,7 @@ class Method(BaseModel):
 
 def _indices(value: Any, features: Sequence[str]) -> Any:
     """Feature names as their column numbers, in lists of any depth; everything else as it is."""
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_indices(one, features) for one in value]
     return list(features).index(value) if value in features else value
 
@@ -305,6 +313,12 @@ class Null(Section):
     )
     toys: int = Field(200, ge=0, description="how many; 0 gives no global p")
 
+    @model_validator(mode="after")
+    def _known_settings(self) -> "Null":
+        if self.density is not None and self.density.name is None:
+            make_density(**self.density.settings)
+        return self
+
 
 class Gate(Section):
     """Limits of the validity gate; the [gate page](gate.md) of the documentation says what each check asks, and why."""
@@ -346,6 +360,16 @@ class Evaluate(Section):
     )
     min_background: float = Field(25, gt=0, description="effective background events behind the largest SIC")
     bootstraps: int = Field(100, ge=2, description="replicas behind the errors")
+    latent_sizes: list[Annotated[int, Field(ge=1)]] = Field(
+        [], description="train autoencoders with each of these latent sizes, and draw loss and AUC against them"
+    )
+
+    @model_validator(mode="after")
+    def _rising(self) -> "Evaluate":
+        if list(self.latent_sizes) != sorted(set(self.latent_sizes)):
+            raise ValueError(f"latent_sizes: Got {self.latent_sizes}, but expected rising ones.")
+        return self
+
     coordinates: bool = Field(
         False,
         description="train outlier scores again under maps of the features, and say how far their ranking survives",

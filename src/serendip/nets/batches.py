@@ -27,6 +27,7 @@ class Batches:
         held: size of the validation sample.
         seed: of the shuffles.
         members: size of the ensemble; None for a model alone.
+        signed: whether a weight is negative.
     """
 
     data: tuple[Array, ...]
@@ -35,6 +36,7 @@ class Batches:
     held: int
     seed: int
     members: int | None
+    signed: bool
 
     @property
     def sizes(self) -> Int[np.ndarray, "2"]:
@@ -87,7 +89,8 @@ def prepare_batches(
     split = np.stack([rng_for(seed, "validation split", k).permutation(n) for k in range(members or 1)])
     size = bucket(n)
     padded = tuple(jnp.asarray(pad(array, size)) for array in arrays)
-    return Batches(padded, jnp.asarray(_weights(w, n, members, size)), split, held, seed, members)
+    scaled = _weights(w, n, members, size)
+    return Batches(padded, jnp.asarray(scaled), split, held, seed, members, bool((scaled < 0).any()))
 
 
 def bucket(n: int) -> int:

@@ -31,6 +31,7 @@ class Recipe(NamedTuple):
     batch: int
     schedule: str
     alone: bool
+    signed: bool
 
 
 class Numbers(NamedTuple):
@@ -96,7 +97,8 @@ def _member_epoch(
 
     def losses(parameters: Any, static: Any, chosen: Array, key: PRNGKeyArray) -> Array:
         model = eqx.combine(parameters, static)
-        return w[chosen] * recipe.loss(model, *(array[chosen] for array in data), key=key)
+        values = recipe.loss(model, *(array[chosen] for array in data), key=key)
+        return w[chosen] * (_bounded(values, w[chosen]) if recipe.signed else values)
 
     def step(i: Array, carry: tuple[Any, Any, Array]) -> tuple[Any, Any, Array]:
         parameters, optimiser, total = carry
@@ -123,6 +125,17 @@ def _member_epoch(
     validation = jnp.where(numbers.held > 0, weighted / jnp.where(size > 0, size, 1.0), training)
     kept = _keep(state, parameters, validation, numbers.epoch, member.active)
     return State(parameters, optimiser, *kept), jnp.stack([training, validation])
+
+
+def _bounded(values: Array, w: Array) -> Array:
+    """An event of negative weight counts as the worst of positive weight at most.
+
+    Else a model would gain without end by failing wherever the weights' sum is negative.
+    """
+    positive = w > 0
+    worst = jnp.where(positive.any(), jnp.max(jnp.where(positive, values, -jnp.inf)), jnp.inf)
+    worst = jax.lax.stop_gradient(worst)
+    return jnp.where((w < 0) & (values > worst), worst, values)  # not `minimum`, which halves a gradient at a tie
 
 
 def _batch(rows: Array, i: Array, batch: int, count: Array) -> Array:
@@ -158,7 +171,7 @@ def _rate(schedule: str, part: Array) -> Array:
 def _keep(state: State, parameters: Any, loss: Array, epoch: Array, active: Array) -> tuple[Any, Array, Array]:
     """Put an epoch in the place of the worst kept, if it is better."""
     worst = jnp.argmax(state.kept_loss)
-    better = active & (loss < state.kept_loss[worst])
+    better = active & jnp.isfinite(loss) & (loss < state.kept_loss[worst])  # one of −∞ has diverged, too
 
     def put(old: Array, new: Array) -> Array:
         return old.at[worst].set(jnp.where(better, new, old[worst]))

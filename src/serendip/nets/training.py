@@ -115,6 +115,9 @@ def train(
 ) -> Trained:
     """Minimise Σ w·loss / Σ|w| over the parameters (floating JAX arrays) of a model.
 
+    The loss of an event of negative weight is bounded by the largest of positive weight in its batch: no model gains
+    without end by failing where the weights' sum is negative.
+
     The same data in the same order and the same seed give the same bits on the same machine. Every batch is full: an
     epoch leaves the last few events of its shuffle out, and a sample smaller than a batch is repeated within it.
     Dropout is off and the random key always the same where the validation loss is computed.
@@ -128,7 +131,8 @@ def train(
         settings: of the training.
         seed: of shuffles, of what is held out, and of the keys.
         members: size of an ensemble; each has shuffles and held-out events of its own, and stops on its own.
-        checkpoint: a file written after each epoch, from which the same training goes on, with the same bits.
+        checkpoint: a file written after each epoch, from which the same training goes on, with the same bits; or a
+            folder, in which every training has a file of its own.
         progress: called after each epoch with its number and both losses.
 
     Raises:
@@ -140,10 +144,13 @@ def train(
     batches = prepare_batches(data, w, settings.validation, seed, members)
     run = _Run(*eqx.partition(model, eqx.is_inexact_array), loss, batches, settings, seed, _threads())
     states, losses, done = run.start(), np.full((2, settings.epochs, *batches.ensemble), np.nan), 0
-    what = f"{getattr(loss, '__qualname__', '')} {members} {settings} {seed}"
-    mark = "" if checkpoint is None else fingerprint((model, batches.data, batches.w), what)
-    if checkpoint is not None and Path(checkpoint).exists():
-        states, losses, done = _resume(checkpoint, states, losses, mark)
+    mark, kept = "", None
+    if checkpoint is not None:
+        what = f"{getattr(loss, '__qualname__', '')} {members} {settings} {seed} {eqx.tree_pformat(model)}"
+        mark = fingerprint((model, batches.data, batches.w), what)
+        kept = Path(checkpoint) / f"{mark[:32]}.npz" if Path(checkpoint).is_dir() else Path(checkpoint)
+    if kept is not None and kept.exists():
+        states, losses, done = _resume(kept, states, losses, mark)
     for epoch in range(done + 1, settings.epochs + 1):
         active = _active(losses[1, : epoch - 1], settings.patience)
         if not active.any():
@@ -151,8 +158,8 @@ def train(
         states, new = run.epoch(states, epoch, active)
         losses[:, epoch - 1] = np.where(active, new, np.nan)
         _check(losses[:, epoch - 1], active, epoch, run, states)
-        if checkpoint is not None:
-            write(checkpoint, (states, losses), {"mark": mark, "epoch": epoch}, "checkpoint")
+        if kept is not None:
+            write(kept, (states, losses), {"mark": mark, "epoch": epoch}, "checkpoint")
         if progress is not None:
             progress(epoch, *losses[:, epoch - 1])
     return _trained(run, states, losses, time.perf_counter() - began)
@@ -207,7 +214,7 @@ class _Run:
         trained, held = self.batches.sizes
         rates = (settings.learning_rate, settings.clip, settings.weight_decay)
         numbers = Numbers(*map(np.int32, (epoch, settings.epochs, trained, held)), *map(np.float32, rates))
-        recipe = Recipe(self.loss, settings.batch, settings.schedule, group is ...)
+        recipe = Recipe(self.loss, settings.batch, settings.schedule, group is ..., self.batches.signed)
         static, w = _part(self.static, group), w if w.ndim == 1 else w[group]
         state, losses = run_epoch(state, static, recipe, numbers, self.batches.data, w, member)
         return state, np.asarray(losses, dtype=float).T
@@ -263,9 +270,7 @@ def _check(losses: np.ndarray, active: np.ndarray, epoch: int, run: _Run, states
     )
 
 
-def _resume(
-    path: str | Path, states: list[State], losses: np.ndarray, mark: str
-) -> tuple[list[State], np.ndarray, int]:
+def _resume(path: Path, states: list[State], losses: np.ndarray, mark: str) -> tuple[list[State], np.ndarray, int]:
     header, leaves = read(path, "checkpoint")
     if header["mark"] != mark:
         raise InputError(

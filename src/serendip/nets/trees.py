@@ -7,8 +7,6 @@ Sources: Friedman 2001, doi:10.1214/aos/1013203451 (boosting, Newton leaves); Ke
 (histograms, best leaf first); arXiv:2309.13111 (tree ensembles for anomaly detection).
 """
 
-import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +17,10 @@ from sklearn.base import BaseEstimator
 from serendip.errors import InputError
 from serendip.nets import _tree_kernels as kernels
 from serendip.nets.bins import MAX_BINS, BinnedFeatures, apply_edges, bin_features, same_edges
+from serendip.nets.saving import read, write
 from serendip.seeds import rng_for
 
+KIND = "trees classifier"
 ARRAYS = ("feature_", "threshold_", "slot_", "value_")
 
 
@@ -171,24 +171,21 @@ class Trees(BaseEstimator):
 
     def save(self, path: str | Path) -> None:
         """Write settings and trees as arrays (.npz), all or nothing."""
-        edges = {f"edges_{f}": of_feature for f, of_feature in enumerate(self.edges_)}
-        arrays = {name: getattr(self, name) for name in ARRAYS}
-        values = {"settings": np.array(json.dumps(self.get_params())), "start_": np.array(self.start_)}
-        partial = Path(f"{path}.partial")
-        with partial.open("wb") as file:
-            np.savez(file, allow_pickle=False, **(values | arrays | edges))
-        os.replace(partial, path)
+        arrays = [getattr(self, name) for name in ARRAYS]
+        write(path, (*arrays, *self.edges_), {"settings": self.get_params(), "start": self.start_}, KIND)
 
     @classmethod
     def load(cls, path: str | Path) -> "Trees":
-        """Read what `save` wrote; nothing in the file is executed."""
-        with np.load(path, allow_pickle=False) as file:
-            trees = cls(**json.loads(str(file["settings"])))
-            for name in ARRAYS:
-                setattr(trees, name, file[name])
-            trees.start_ = float(file["start_"])
-            count = sum(name.startswith("edges_") for name in file.files)
-            trees.edges_ = tuple(file[f"edges_{f}"] for f in range(count))
+        """Read what `save` wrote; nothing in the file is executed.
+
+        Raises:
+            InputError: the file is missing, broken, of another kind or version.
+        """
+        facts, arrays = read(path, KIND)
+        trees = cls(**facts["settings"])
+        for name, array in zip(ARRAYS, arrays):
+            setattr(trees, name, array)
+        trees.start_, trees.edges_ = facts["start"], tuple(arrays[len(ARRAYS) :])
         return trees
 
     def _check_settings(self) -> None:

@@ -4,6 +4,7 @@ from serendip.report.figures import draw
 from serendip.report.hepdata import write_hepdata
 from serendip.report.histfactory import spectrum_workspace, window_workspace, write_workspace
 from serendip.report.html import write_report
+from serendip.report.outlier_panels import CoordinatePanel, CoordinateSeries, LatentScanPanel
 from serendip.report.panels import (
     Panel,
     ScanPanel,
@@ -17,8 +18,11 @@ from serendip.report.score_panels import DriverFeature, DriversPanel, RocCurve, 
 from serendip.report.tables import result_table
 
 __all__ = [
+    "CoordinatePanel",
+    "CoordinateSeries",
     "DriverFeature",
     "DriversPanel",
+    "LatentScanPanel",
     "Panel",
     "RocCurve",
     "RocPanel",

@@ -27,6 +27,8 @@ from serendip.report.canvas import (
     style,
     with_unit,
 )
+from serendip.report.outlier_figures import draw_coordinates, draw_latent_scan
+from serendip.report.outlier_panels import CoordinatePanel, LatentScanPanel
 from serendip.report.panels import (
     DriversPanel,
     FigurePanel,
@@ -243,4 +245,6 @@ DRAWINGS: dict[type, Callable[[Any], Figure]] = {
     RocPanel: draw_roc,
     SicPanel: draw_sic,
     ToyPanel: _toys,
+    CoordinatePanel: draw_coordinates,
+    LatentScanPanel: draw_latent_scan,
 }

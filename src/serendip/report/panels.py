@@ -9,6 +9,7 @@ from scipy import special
 from serendip.data.window import Window
 from serendip.errors import InputError
 from serendip.report.columns import Numbers, Points, require_lengths, require_rising, stacked
+from serendip.report.outlier_panels import CoordinatePanel, LatentScanPanel
 from serendip.report.score_panels import DriversPanel, RocPanel, ScorePanel, SicPanel
 
 
@@ -187,7 +188,17 @@ class TablePanel:
             require_lengths(self.name, len(self.columns), row)
 
 
-FigurePanel = SpectrumPanel | ScanPanel | ScorePanel | DriversPanel | RocPanel | SicPanel | ToyPanel
+FigurePanel = (
+    SpectrumPanel
+    | ScanPanel
+    | ScorePanel
+    | DriversPanel
+    | RocPanel
+    | SicPanel
+    | ToyPanel
+    | CoordinatePanel
+    | LatentScanPanel
+)
 Panel = FigurePanel | TablePanel
 
 

@@ -13,12 +13,13 @@ import numpy as np
 from jaxtyping import Float
 from sklearn.base import BaseEstimator
 
-from serendip.errors import ConfigError, InputError, require_events, unknown_name
+from serendip.errors import ConfigError, require_events, unknown_name
 from serendip.nets import flows, saving
 from serendip.nets.chunks import in_chunks
-from serendip.nets.training import Training, train
+from serendip.nets.training import Training
 from serendip.score.classifiers import MIN_EVENTS, require_weight
-from serendip.score.quantile_map import QuantileMap
+from serendip.score.fit_network import blank_estimator, fit_network, save_estimator
+from serendip.score.straightening import Straightening
 from serendip.seeds import rng_for, seed_for
 
 Features = Float[np.ndarray, "n d"]
@@ -28,7 +29,6 @@ Rows = tuple[Float[np.ndarray, "n _"], ...]
 FLOWS: dict[str, Any] = {"maf": flows.maf, "spline_maf": flows.spline_maf, "spline_coupling": flows.spline_coupling}
 KIND = "flow density"
 FARTHEST = 20.0  # from the middle, in standard deviations; beyond, the nearest such place and a normal fall from it
-MOVING, REACH = 9, 2.0  # quantiles that may move with the mass, and the outermost
 
 
 class FlowDensity(BaseEstimator):
@@ -48,12 +48,13 @@ class FlowDensity(BaseEstimator):
         bins: of a spline; without effect in maf.
         quantiles: of each feature that are made normal before the flow sees it.
         epochs: passes over the events.
-        batch: events in a step; an eighth of all where those are few.
+        batch: events in a step; at most an eighth of all, rounded down to a power of two.
         learning_rate: of Adam, the highest.
         schedule: of the learning rate: constant, cosine or one_cycle.
         patience: epochs without improvement after which training stops; 0 for never.
         best: epochs over which the parameters are averaged.
         validation: part of the events that chooses those epochs.
+        checkpoint: folder in which each training keeps its last epoch, so that a killed one goes on from there.
         seed: of first weights, shuffles and what is held out.
     """
 
@@ -73,6 +74,7 @@ class FlowDensity(BaseEstimator):
         patience: int = 0,
         best: int = 1,
         validation: float = 0.1,
+        checkpoint: str | None = None,
         seed: int = 0,
     ) -> None:
         self.flow = flow
@@ -88,6 +90,7 @@ class FlowDensity(BaseEstimator):
         self.patience = patience
         self.best = best
         self.validation = validation
+        self.checkpoint = checkpoint
         self.seed = seed
 
     def fit(self, x: Features, m: PerEvent | None = None, w: PerEvent | None = None) -> "FlowDensity":
@@ -105,30 +108,21 @@ class FlowDensity(BaseEstimator):
             DivergedError: the loss became NaN.
         """
         require_events(MIN_EVENTS, density_sample=x)
-        _require_finite(x, m)
         w = np.ones(len(x)) if w is None else w
         require_weight("density sample", w)
         self.conditional_, self.features_ = m is not None, x.shape[1]
-        self.mass_ = np.array([0.0, 1.0, 0.0, 0.0] if m is None else [m.mean(), m.std() or 1.0, m.min(), m.max()])
-        t = self._condition(len(x), m)
-        moving = QuantileMap.fit(x, t if self.conditional_ else None, w, MOVING, REACH)
-        straight, _ = moving.forward(x, t)
-        self.maps_: tuple[QuantileMap, ...] = (moving, QuantileMap.fit(straight, None, w, self.quantiles))
-        z, _ = self.maps_[1].forward(straight, t)
-        rows = (z, t[:, None]) if self.conditional_ else (z,)
-        trained = train(
-            self._untrained(), flows.negative_log_prob, rows, w=w, settings=self._training(len(x)), seed=self.seed
+        self.straightening_ = Straightening.fit(x, m, w, self.quantiles)
+        at = self.straightening_.straighten(x, m, np.inf)
+        trained = fit_network(
+            self,
+            self._untrained(),
+            flows.negative_log_prob,
+            (at.near, *self._rows(at.t)),
+            w=w,
+            settings=self._training(len(x)),
         )
-        self.model_ = trained.model
         self.losses_ = np.stack([trained.training_loss, trained.validation_loss])
         return self
-
-    def _condition(self, n: int, m: PerEvent | None) -> PerEvent:
-        """The mass, clipped to the range of the fit and standardised; zeros where there is none."""
-        if (m is not None) != self.conditional_:
-            raise InputError(f"Got {'a' if m is not None else 'no'} mass, but the fit had it the other way.")
-        mean, scale, low, high = self.mass_
-        return np.zeros(n) if m is None else (np.clip(m, low, high) - mean) / scale
 
     def _untrained(self) -> flows.Flow:
         if self.flow not in FLOWS:
@@ -143,7 +137,7 @@ class FlowDensity(BaseEstimator):
     def _training(self, n: int) -> Training:
         return Training(
             epochs=self.epochs,
-            batch=min(self.batch, n // 8),
+            batch=min(self.batch, 1 << (n // 8).bit_length() - 1),  # few sizes: each is compiled anew
             learning_rate=self.learning_rate,
             schedule=self.schedule,
             patience=self.patience,
@@ -153,71 +147,42 @@ class FlowDensity(BaseEstimator):
 
     def log_prob(self, x: Features, m: PerEvent | None = None) -> PerEvent:
         """ln p(x | m), in the features' units."""
-        near, beyond, rows, log_det = self._straightened(x, m)
-        fall = np.sum(beyond * (0.5 * beyond + np.abs(near)), axis=1)
-        return in_chunks(flows.Flow.log_prob, self.model_, near, *rows) + log_det - fall
+        at = self.straightening_.straighten(x, m, FARTHEST)
+        return in_chunks(flows.Flow.log_prob, self.model_, at.near, *self._rows(at.t)) + at.log_change
 
     def to_latent(self, x: Features, m: PerEvent | None = None) -> Features:
         """Where events lie in a space in which those learned from are standard normal at every mass."""
-        near, beyond, rows, _ = self._straightened(x, m)
-        return in_chunks(flows.Flow.to_latent, self.model_, near, *rows) + np.sign(near) * beyond
+        at = self.straightening_.straighten(x, m, FARTHEST)
+        return in_chunks(flows.Flow.to_latent, self.model_, at.near, *self._rows(at.t)) + at.beyond
 
     def from_latent(self, z: Features, m: PerEvent | None = None) -> Features:
         """The inverse of `to_latent`."""
-        t = self._condition(len(z), m)
-        x = in_chunks(flows.Flow.from_latent, self.model_, z, *self._rows(t))
-        for of_features in reversed(self.maps_):
-            x = of_features.inverse(x, t)
-        return x
+        t = self.straightening_.mass.standardise(len(z), m)
+        return self.straightening_.inverse(in_chunks(flows.Flow.from_latent, self.model_, z, *self._rows(t)), t)
 
     def sample(self, m: PerEvent | int, seed: int = 0) -> Features:
         """One event for each mass, or as many as stated."""
         number, mass = (m, None) if isinstance(m, int) else (len(m), m)
         return self.from_latent(rng_for(seed, KIND).normal(size=(number, self.features_)), mass)
 
-    def _straightened(self, x: Features, m: PerEvent | None) -> tuple[Features, Features, Rows, PerEvent]:
-        """What the flow takes, how far events lie beyond it, the condition, and the volume change up to there."""
-        _require_finite(x, m)
-        t = self._condition(len(x), m)
-        total = np.zeros(len(x))
-        for of_features in self.maps_:
-            x, log_det = of_features.forward(x, t)
-            total += log_det
-        return np.clip(x, -FARTHEST, FARTHEST), np.maximum(np.abs(x) - FARTHEST, 0.0), self._rows(t), total
-
     def _rows(self, t: PerEvent) -> Rows:
         return (t[:, None],) if self.conditional_ else ()
 
     def save(self, path: str | Path) -> None:
-        """Write settings, quantiles and parameters as arrays (.npz), all or nothing."""
-        settings = {"features": self.features_, "conditional": self.conditional_, "settings": self.get_params()}
-        saving.save(path, self._learned(), settings, KIND)
+        """Write settings, quantiles and parameters as arrays and JSON (.npz), all or nothing."""
+        facts = {"features": self.features_, "conditional": self.conditional_}
+        save_estimator(self, path, (self.model_, self.straightening_.arrays), facts, KIND)
 
     @classmethod
     def load(cls, path: str | Path) -> "FlowDensity":
         """Read what `save` wrote; nothing in the file is executed.
 
         Raises:
-            InputError: the file cannot be read, or holds something else.
+            InputError: the file is missing, broken, of another kind or version.
         """
-        header = saving.saved_settings(path, KIND)
-        density = cls(**header["settings"])
-        density.features_, density.conditional_ = header["features"], header["conditional"]
-        density.mass_, density.model_ = np.zeros(4), density._untrained()
-        counts = (MOVING, density.quantiles)
-        density.maps_ = tuple(QuantileMap.blank(density.features_, count) for count in counts)
-        density.losses_ = np.zeros((2, density.epochs))
-        learned = saving.load(path, lambda _: density._learned(), KIND)
-        density.model_, density.mass_, density.losses_, maps = learned
-        density.maps_ = tuple(QuantileMap(*arrays) for arrays in maps)
+        density, facts = blank_estimator(cls, path, KIND)
+        density.features_, density.conditional_ = facts["features"], facts["conditional"]
+        blank = Straightening.blank(density.features_, density.conditional_, density.quantiles)
+        density.model_, arrays = saving.load(path, lambda _: (density._untrained(), blank.arrays), KIND)
+        density.straightening_ = blank.filled(arrays)
         return density
-
-    def _learned(self) -> tuple[Any, ...]:
-        """Everything that a file has to hold, as a tree of arrays."""
-        maps = [(of_features.levels, of_features.knots, of_features.trend) for of_features in self.maps_]
-        return self.model_, self.mass_, self.losses_, maps
-
-
-def _require_finite(x: Features, m: PerEvent | None) -> None:
-    if not (np.isfinite(x).all() and (m is None or np.isfinite(m).all())):
-        raise InputError("Got NaN or infinite features, but a density expects finite ones. Select them away.")

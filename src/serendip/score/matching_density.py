@@ -12,22 +12,22 @@ import numpy as np
 from jaxtyping import Float
 from sklearn.base import BaseEstimator
 
-from serendip.errors import FitError, InputError, require_events
+from serendip.errors import FitError, require_events
 from serendip.nets import saving
 from serendip.nets.chunks import in_chunks
 from serendip.nets.flow_matching import Integration, VelocityField, carry, log_density, matching_loss
-from serendip.nets.training import Training, train
+from serendip.nets.training import Training
 from serendip.score.classifiers import MIN_EVENTS, require_weight
-from serendip.score.quantile_map import QuantileMap
+from serendip.score.fit_network import blank_estimator, fit_network, save_estimator
+from serendip.score.straightening import Straightening
 from serendip.seeds import rng_for, seed_for
 
 Features = Float[np.ndarray, "n d"]
 PerEvent = Float[np.ndarray, " n"]
-Straightened = tuple[Features, Features, PerEvent, PerEvent]
 
 KIND = "matching density"
 FARTHEST = 5.0  # standard deviations from the middle up to which the velocity is trusted
-QUANTILES = ((9, 2.0), (32, np.inf))  # that move with the mass, then those that stay: how many, and the outermost
+QUANTILES = 32  # of each feature that are made normal
 
 
 class MatchingDensity(BaseEstimator):
@@ -46,6 +46,7 @@ class MatchingDensity(BaseEstimator):
         validation: part of the events that is held out to choose those epochs.
         tolerance: of an adaptive integration.
         steps: of equal size, in place of adaptive ones; 0 for adaptive.
+        checkpoint: folder in which each training keeps its last epoch, so that a killed one goes on from there.
         seed: of weights, shuffles and draws.
     """
 
@@ -60,6 +61,7 @@ class MatchingDensity(BaseEstimator):
         validation: float = 0.1,
         tolerance: float = 1e-4,
         steps: int = 0,
+        checkpoint: str | None = None,
         seed: int = 0,
     ) -> None:
         self.hidden = hidden
@@ -70,6 +72,7 @@ class MatchingDensity(BaseEstimator):
         self.validation = validation
         self.tolerance = tolerance
         self.steps = steps
+        self.checkpoint = checkpoint
         self.seed = seed
 
     def fit(self, x: Features, m: PerEvent | None = None, w: PerEvent | None = None) -> "MatchingDensity":
@@ -86,17 +89,14 @@ class MatchingDensity(BaseEstimator):
             DivergedError: the loss became NaN.
         """
         require_events(MIN_EVENTS, density_sample=x)
-        _require_finite(x, m)
         w = np.ones(len(x)) if w is None else w
         require_weight("density sample", w)
         self._integration()  # a wrong setting shall be named before the training, not after it
         self.conditional_, self.features_ = m is not None, x.shape[1]
-        self.mass_ = np.array([0.0, 1.0, 0.0, 0.0] if m is None else [m.mean(), m.std() or 1.0, m.min(), m.max()])
-        t = self._condition(len(x), m)
-        z, self.maps_ = _straighten(x, t, w, self.conditional_)
-        rows = (z, self._rows(t))
-        trained = train(self._untrained(), matching_loss, rows, w=w, settings=self._training(), seed=self.seed)
-        self.model_ = trained.model
+        self.straightening_ = Straightening.fit(x, m, w, QUANTILES)
+        at = self.straightening_.straighten(x, m, np.inf)
+        rows = (at.near, self._rows(at.t))
+        trained = fit_network(self, self._untrained(), matching_loss, rows, w=w, settings=self._training())
         self.losses_ = np.stack([trained.training_loss, trained.validation_loss])
         return self
 
@@ -119,13 +119,6 @@ class MatchingDensity(BaseEstimator):
             clip=1.0,
         )
 
-    def _condition(self, n: int, m: PerEvent | None) -> PerEvent:
-        """The mass, clipped to the range of the fit and standardised; zeros where there is none."""
-        if (m is not None) != self.conditional_:
-            raise InputError(f"Got {'a' if m is not None else 'no'} mass, but the fit had it the other way.")
-        mean, scale, low, high = self.mass_
-        return np.zeros(n) if m is None else (np.clip(m, low, high) - mean) / scale
-
     def _rows(self, t: PerEvent) -> Float[np.ndarray, "n conditions"]:
         return t[:, None] if self.conditional_ else t[:, None][:, :0]
 
@@ -136,9 +129,8 @@ class MatchingDensity(BaseEstimator):
             InputError: NaN among the features, or a mass where the fit had none.
             FitError: the integration did not end.
         """
-        near, beyond, t, log_det = self._straightened(x, m)
-        fall = np.sum(beyond * (0.5 * beyond + np.abs(near)), axis=1)
-        return self._followed(log_density, near, t) + log_det - fall
+        at = self.straightening_.straighten(x, m, FARTHEST)
+        return self._followed(log_density, at.near, at.t) + at.log_change
 
     def to_latent(self, x: Features, m: PerEvent | None = None) -> Features:
         """The normal draws that events come from; those far away as far away.
@@ -147,8 +139,8 @@ class MatchingDensity(BaseEstimator):
             InputError: NaN among the features, or a mass where the fit had none.
             FitError: the integration did not end.
         """
-        near, beyond, t, _ = self._straightened(x, m)
-        return self._followed(carry, near, t, 1.0, 0.0) + np.sign(near) * beyond
+        at = self.straightening_.straighten(x, m, FARTHEST)
+        return self._followed(carry, at.near, at.t, 1.0, 0.0) + at.beyond
 
     def from_latent(self, z: Features, m: PerEvent | None = None) -> Features:
         """The events that normal draws become.
@@ -156,25 +148,13 @@ class MatchingDensity(BaseEstimator):
         Raises:
             FitError: the integration did not end.
         """
-        t = self._condition(len(z), m)
-        x = self._followed(carry, z, t, 0.0, 1.0)
-        for of_features in reversed(self.maps_):
-            x = of_features.inverse(x, t)
-        return x
+        t = self.straightening_.mass.standardise(len(z), m)
+        return self.straightening_.inverse(self._followed(carry, z, t, 0.0, 1.0), t)
 
     def sample(self, m: PerEvent | int, seed: int = 0) -> Features:
         """One event for each mass, or as many as stated."""
         number, mass = (m, None) if isinstance(m, int) else (len(m), m)
         return self.from_latent(rng_for(seed, KIND).normal(size=(number, self.features_)), mass)
-
-    def _straightened(self, x: Features, m: PerEvent | None) -> Straightened:
-        """What the velocity acts on, how far events lie beyond it, the condition, and the volume change up to there."""
-        _require_finite(x, m)
-        t, total = self._condition(len(x), m), np.zeros(len(x))
-        for of_features in self.maps_:
-            x, log_det = of_features.forward(x, t)
-            total += log_det
-        return np.clip(x, -FARTHEST, FARTHEST), np.maximum(np.abs(x) - FARTHEST, 0.0), t, total
 
     def _followed(self, function: Callable[..., Any], z: Features, t: PerEvent, *span: float) -> np.ndarray:
         shared = (*span, self._integration())
@@ -187,40 +167,20 @@ class MatchingDensity(BaseEstimator):
         return result
 
     def save(self, path: str | Path) -> None:
-        """Write settings, quantiles and parameters as arrays (.npz), all or nothing."""
-        settings = {"features": self.features_, "conditional": self.conditional_, "settings": self.get_params()}
-        saving.save(path, self._learned(), settings, KIND)
+        """Write settings, quantiles and parameters as arrays and JSON (.npz), all or nothing."""
+        facts = {"features": self.features_, "conditional": self.conditional_}
+        save_estimator(self, path, (self.model_, self.straightening_.arrays), facts, KIND)
 
     @classmethod
     def load(cls, path: str | Path) -> "MatchingDensity":
         """Read what `save` wrote; nothing in the file is executed.
 
         Raises:
-            InputError: the file cannot be read, or holds something else.
+            InputError: the file is missing, broken, of another kind or version.
         """
-        header = saving.saved_settings(path, KIND)
-        density = cls(**header["settings"])
-        density.features_, density.conditional_ = header["features"], header["conditional"]
-        density.mass_, density.model_ = np.zeros(4), density._untrained()
-        density.maps_ = tuple(QuantileMap.blank(density.features_, count) for count, _ in QUANTILES)
-        density.model_, density.mass_, maps = saving.load(path, lambda _: density._learned(), KIND)
-        density.maps_ = tuple(QuantileMap(*arrays) for arrays in maps)
+        density, facts = blank_estimator(cls, path, KIND)
+        density.features_, density.conditional_ = facts["features"], facts["conditional"]
+        blank = Straightening.blank(density.features_, density.conditional_, QUANTILES)
+        density.model_, arrays = saving.load(path, lambda _: (density._untrained(), blank.arrays), KIND)
+        density.straightening_ = blank.filled(arrays)
         return density
-
-    def _learned(self) -> tuple[Any, ...]:
-        """Everything that a file has to hold, as a tree of arrays."""
-        maps = [(of_features.levels, of_features.knots, of_features.trend) for of_features in self.maps_]
-        return self.model_, self.mass_, maps
-
-
-def _straighten(x: Features, t: PerEvent, w: PerEvent, conditional: bool) -> tuple[Features, tuple[QuantileMap, ...]]:
-    """Features whose quantiles are normal, and the maps that made them so."""
-    moving = QuantileMap.fit(x, t if conditional else None, w, *QUANTILES[0])
-    straight, _ = moving.forward(x, t)
-    steady = QuantileMap.fit(straight, None, w, *QUANTILES[1])
-    return steady.forward(straight, t)[0], (moving, steady)
-
-
-def _require_finite(x: Features, m: PerEvent | None) -> None:
-    if not (np.isfinite(x).all() and (m is None or np.isfinite(m).all())):
-        raise InputError("Got NaN or infinite features, but a density expects finite ones. Select them away.")

@@ -15,9 +15,10 @@ from serendip.errors import InputError
 from serendip.nets.bins import BinnedFeatures, require_finite
 from serendip.nets.chunks import in_chunks
 from serendip.nets.mlp import ACTIVATIONS, Mlp, cross_entropy, mean_logit, stacked_mlps
-from serendip.nets.saving import load, save, saved_settings
-from serendip.nets.training import Progress, Training, train
+from serendip.nets.saving import load
+from serendip.nets.training import Progress, Training
 from serendip.nets.trees import labels_and_weights
+from serendip.score.fit_network import blank_estimator, fit_network, save_estimator
 from serendip.seeds import seed_for
 
 KIND = "network classifier"
@@ -45,6 +46,7 @@ class Network(BaseEstimator):
         validation: part of the events that each member holds out.
         weight_decay: of the matrices.
         balanced: whether the classes get the same total weight.
+        checkpoint: folder in which each training keeps its last epoch, so that a killed one goes on from there.
         seed: of the initial weights, the shuffles, and what is held out.
     """
 
@@ -64,6 +66,7 @@ class Network(BaseEstimator):
         validation: float = 0.2,
         weight_decay: float = 0.0,
         balanced: bool = True,
+        checkpoint: str | None = None,
         seed: int = 0,
     ) -> None:
         self.members = members
@@ -79,6 +82,7 @@ class Network(BaseEstimator):
         self.validation = validation
         self.weight_decay = weight_decay
         self.balanced = balanced
+        self.checkpoint = checkpoint
         self.seed = seed
 
     def prepare(self, x: Features) -> Float[np.ndarray, "n d"]:
@@ -112,17 +116,16 @@ class Network(BaseEstimator):
         require_finite(x)
         y, w = labels_and_weights(len(x), y, sample_weight, self.balanced)
         self.centre_, self.scale_ = x.mean(axis=0), _spread(x)
-        trained = train(
+        trained = fit_network(
+            self,
             self._build(x.shape[1]),
             cross_entropy,
             (self._standardised(x), y),
             w=w,
             settings=settings,
-            seed=self.seed,
             members=self.members,
             progress=progress,
         )
-        self.model_ = trained.model
         self.training_loss_, self.validation_loss_ = trained.training_loss, trained.validation_loss
         return self
 
@@ -156,8 +159,7 @@ class Network(BaseEstimator):
 
     def save(self, path: str | Path) -> None:
         """Write settings and networks as arrays and JSON, all or nothing."""
-        settings = {"params": self.get_params(), "features": len(self.centre_)}
-        save(path, (self.model_, self.centre_, self.scale_), settings, KIND)
+        save_estimator(self, path, (self.model_, self.centre_, self.scale_), {"features": len(self.centre_)}, KIND)
 
     @classmethod
     def load(cls, path: str | Path) -> "Network":
@@ -166,9 +168,8 @@ class Network(BaseEstimator):
         Raises:
             InputError: the file is missing, broken, of another kind or version.
         """
-        settings = saved_settings(path, KIND)
-        network = cls(**settings["params"])
-        empty = np.empty(settings["features"])
+        network, facts = blank_estimator(cls, path, KIND)
+        empty = np.empty(facts["features"])
         tree = network._build(len(empty)), empty, empty
         network.model_, network.centre_, network.scale_ = load(path, lambda _: tree, KIND)
         return network

@@ -9,9 +9,10 @@ import numpy as np
 from jaxtyping import Float
 from sklearn.base import BaseEstimator
 
-from serendip.errors import InputError, require_events
+from serendip.errors import require_events
 from serendip.score.classifiers import MIN_EVENTS, require_weight
 from serendip.score.quantile_map import QuantileMap
+from serendip.score.straightening import MassRange, require_finite
 from serendip.seeds import rng_for
 
 Features = Float[np.ndarray, "n d"]
@@ -40,34 +41,25 @@ class QuantileDensity(BaseEstimator):
             InputError: NaN among the features, a constant one, or weights that cancel.
         """
         require_events(MIN_EVENTS, density_sample=x)
-        if not np.isfinite(x).all():
-            raise InputError("Got NaN or infinite features, but a density expects finite ones. Select them away.")
+        require_finite(x, m)
         w = np.ones(len(x)) if w is None else w
         require_weight("density sample", w)
-        self.mass_ = None if m is None else (float(m.mean()), float(m.std()) or 1.0, float(m.min()), float(m.max()))
-        self.map_ = QuantileMap.fit(x, None if m is None else self._t(len(x), m), w, self.quantiles, REACH)
+        self.mass_ = MassRange.fit(m)
+        t = None if m is None else self.mass_.standardise(len(x), m)
+        self.map_ = QuantileMap.fit(x, t, w, self.quantiles, REACH)
         return self
-
-    def _t(self, n: int, m: PerEvent | None) -> PerEvent:
-        """The mass, clipped to the range of the fit and standardised; zeros where there is none."""
-        if (m is None) != (self.mass_ is None):
-            raise InputError(f"Got {'no' if m is None else 'a'} mass, but the fit had it the other way.")
-        if m is None or self.mass_ is None:
-            return np.zeros(n)
-        mean, scale, low, high = self.mass_
-        return (np.clip(m, low, high) - mean) / scale
 
     def to_latent(self, x: Features, m: PerEvent | None = None) -> Features:
         """Each feature normal at every mass; the dependence between features stays."""
-        return self.map_.forward(x, self._t(len(x), m))[0]
+        return self.map_.forward(x, self.mass_.standardise(len(x), m))[0]
 
     def from_latent(self, z: Features, m: PerEvent | None = None) -> Features:
         """The inverse of `to_latent`."""
-        return self.map_.inverse(z, self._t(len(z), m))
+        return self.map_.inverse(z, self.mass_.standardise(len(z), m))
 
     def log_prob(self, x: Features, m: PerEvent | None = None) -> PerEvent:
         """ln p(x | m) for independent features."""
-        z, log_det = self.map_.forward(x, self._t(len(x), m))
+        z, log_det = self.map_.forward(x, self.mass_.standardise(len(x), m))
         return log_det - 0.5 * np.sum(z**2 + np.log(2 * np.pi), axis=1)
 
     def sample(self, m: PerEvent | int, seed: int = 0) -> Features:

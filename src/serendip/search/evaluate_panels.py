@@ -7,7 +7,7 @@ import numpy as np
 from rich.table import Table
 
 from serendip.report import Panel, RocPanel, SicPanel, TablePanel
-from serendip.search.outlier_checks import outlier_tables
+from serendip.search.outlier_checks import latent_panels, outlier_tables
 from serendip.search.prepare import Prepared
 from serendip.search.resonance_panels import drawn_roc, percent
 from serendip.search.template_panels import known_templates
@@ -37,6 +37,7 @@ def evaluate_panels(
         TablePanel("metrics", "Methods compared", columns, rows, "Errors by a bootstrap of the events."),
         *known_templates(metrics),
         *outlier_tables(metrics),
+        *latent_panels(metrics),
         SicPanel("sic", "Significance improvement", curves, tuple(p.config.cuts), caption=caption),
         RocPanel("roc", "Background rejection", curves, caption),
     ]

@@ -125,28 +125,49 @@ def load_reference(config: Config, reference: Reference, events: Events) -> Even
         InputError: it holds events of the data: a model trained on them would score what it saw.
     """
     sample = _background_of(config, reference)
-    shared = len({*map(bytes, _rows(sample))} & {*map(bytes, _rows(events))})
-    if shared:
-        raise InputError(
-            f"reference.path: Got {shared} events that are in the data too, but expected none. "
-            "Give events of their own, or reference.split for labelled data."
-        )
+    _refuse_shared("reference", sample, events)
     return sample
 
 
-def load_simulation(config: Config, simulation: Simulation) -> Events:
-    """The simulated background of a file, its features computed as the config says.
+def _refuse_shared(name: str, sample: Events, events: Events) -> None:
+    shared = int(also_in(sample, events).sum())
+    if shared:
+        raise InputError(
+            f"{name}.path: Got {shared} events that are in the data too, but expected none. "
+            f"Give events of their own, or {name}.split for labelled data."
+        )
+
+
+def also_in(sample: Events, other: Events) -> np.ndarray:
+    """Which events of a sample stand in another one too, features and mass alike, (n,)."""
+    known = {*map(bytes, _rows(other))}
+    return np.array([bytes(row) in known for row in _rows(sample)], dtype=bool)
+
+
+def load_simulation(config: Config, simulation: Simulation, events: Events) -> tuple[Events, Events]:
+    """The simulated background of a file: its features computed as the config says, and as those of the data.
+
+    The second shows whether its events stand in another sample too.
 
     Raises:
-        InputError: it lacks a column that a feature needs, or holds a value that cannot be used.
+        InputError: it lacks a column that a feature needs, holds a value that cannot be used, or events of the data.
     """
     unknown = set(simulation.features) - set(config.features)
     if unknown:
         raise ConfigError("simulation.features: " + unknown_name("feature", min(unknown), config.features))
+    overridden = config.model_copy(update={"features": config.features | simulation.features})
     try:
-        return _background_of(config.model_copy(update={"features": config.features | simulation.features}), simulation)
+        sample = _background_of(overridden, simulation)
     except InputError as error:
         raise InputError(f"simulation: {error}") from error
+    plain = sample
+    if simulation.features:
+        try:
+            plain = _background_of(config, simulation)
+        except InputError:  # it has not the columns of the data, hence is another sample
+            return sample, sample
+    _refuse_shared("simulation", plain, events)
+    return sample, plain if len(plain) == len(sample) else sample
 
 
 def distorted(simulation: Simulation, events: Events) -> Events:

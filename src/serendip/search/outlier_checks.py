@@ -7,14 +7,18 @@ events, does it notice events unlike all that it learned from, does its ranking 
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from serendip.config.schema import Method
 from serendip.data import Window
-from serendip.report import TablePanel
+from serendip.errors import TooFewEventsError
+from serendip.report import LatentScanPanel, TablePanel
 from serendip.score import METHODS, fit_inputs
 from serendip.score.below_chance import below_chance_warning
 from serendip.score.complexity_bias import complexity_bias
-from serendip.score.coordinate_dependence import coordinate_dependence
+from serendip.score.coordinate_dependence import OTHER_SEED, coordinate_dependence
 from serendip.score.generalisation import generalisation, score_with
+from serendip.score.latent_scan import latent_scan
 from serendip.search.prepare import Prepared
 from serendip.seeds import rng_for, seed_for
 
@@ -24,14 +28,21 @@ def finds_rare_events(method: Method) -> bool:
     return not {"window", "truth"} & METHODS[method.name].needs
 
 
-def outlier_checks(p: Prepared, method: Method, window: Window) -> dict[str, Any]:
-    """The numbers and warnings of one outlier score, as plain values."""
+def outlier_checks(p: Prepared, method: Method, window: Window) -> dict[str, Any] | None:
+    """The numbers and warnings of one outlier score, as plain values; None where events are too few to judge by."""
+    try:
+        return _outlier_checks(p, method, window)
+    except TooFewEventsError:
+        return None
+
+
+def _outlier_checks(p: Prepared, method: Method, window: Window) -> dict[str, Any]:
     seed = seed_for(p.config.seed, f"outlier checks/{method.title}")
     half = rng_for(seed, "halves").random(len(p.events)) < 0.5
     held = ~half & ~window.contains(p.m)
     x, held_x, held_m = p.events.x()[half], p.events.x()[held], p.m[held]
     estimator = method.make(seed, list(p.config.features))
-    offered = {"m": p.m[half], "w": p.events.w[half]}
+    offered: dict[str, Any] = {"m": p.m[half], "w": p.events.w[half]}
     fitted = method.make(seed, list(p.config.features)).fit(x, **fit_inputs(estimator, **offered))
     complexity = complexity_bias(score_with(fitted, held_x, held_m), held_x, seed=seed)
     made_up = generalisation(fitted, held_x, m=held_m, seed=seed)
@@ -46,7 +57,44 @@ def outlier_checks(p: Prepared, method: Method, window: Window) -> dict[str, Any
         maps = coordinate_dependence(estimator, x, held_x, held_out_m=held_m, **offered)
         found["coordinates"] = dict(maps.correlations)
         warnings.append(maps.warning)
+    found["latent"] = _latent(p, estimator, half, window)
     return found | {"warnings": [warning for warning in warnings if warning]}
+
+
+def _latent(p: Prepared, estimator: Any, half: np.ndarray, window: Window) -> dict[str, list[Any]] | None:
+    """Loss and AUC against the latent size, judged on labelled events in the window; None where it was not asked for."""
+    sizes = [size for size in p.config.evaluate.latent_sizes if size < len(p.config.features)]
+    if not (sizes and "latent" in estimator.get_params()):
+        return None
+    assert p.truth is not None  # evaluate has asked for it
+    judged = ~half & window.contains(p.m)
+    x, truth = p.events.x(), p.truth[judged]
+    signal = truth.is_signal
+    labelled = truth if signal.any() and not signal.all() else None
+    scan = latent_scan(estimator, x[half], x[judged], sizes, w=p.events.w[half], truth=labelled)
+    columns = {name: getattr(scan, name).tolist() for name in ("sizes", "loss", "error")}
+    auc = None if scan.auc is None else scan.auc.tolist()
+    return columns | {"auc": auc, "elbow": [] if scan.elbow is None else [scan.elbow]}
+
+
+def latent_panels(metrics: Mapping[str, Any]) -> list[LatentScanPanel]:
+    """The scans that were asked for, one a method."""
+    scanned = {name: one["outlier"]["latent"] for name, one in metrics["methods"].items() if one["outlier"]}
+    return [
+        LatentScanPanel(
+            f"latent_{i}",
+            f"Latent size of {name}",
+            np.array(scan["sizes"], dtype=float),
+            np.array(scan["loss"]),
+            np.array(scan["error"]),
+            elbow=next(iter(scan["elbow"]), None),
+            auc=None if scan["auc"] is None else np.array(scan["auc"]),
+            caption="Trained on half of the events; loss of the background, and AUC, on the others in the window. Beyond "
+            "the elbow, more latent numbers save little loss, and let the network reconstruct what it never saw.",
+        )
+        for i, (name, scan) in enumerate(scanned.items())
+        if scan is not None
+    ]
 
 
 def with_auc(checks: Mapping[str, Any] | None, name: str, auc: float, error: float) -> dict[str, Any] | None:
@@ -55,6 +103,10 @@ def with_auc(checks: Mapping[str, Any] | None, name: str, auc: float, error: flo
     if checks is None:
         return None
     return {**checks, "warnings": [*checks["warnings"], *([warning] if warning else [])]}
+
+
+def _lowest(correlations: Mapping[str, float]) -> float:
+    return min(value for name, value in correlations.items() if name != OTHER_SEED)
 
 
 def outlier_tables(metrics: Mapping[str, Any]) -> list[TablePanel]:
@@ -67,7 +119,7 @@ def outlier_tables(metrics: Mapping[str, Any]) -> list[TablePanel]:
             name,
             f"{one['dimension_ratio']:.2f}",
             *(f"{one['made_up_auc'][kind]:.2f} ({one['classifier_auc'][kind]:.2f})" for kind in one["made_up_auc"]),
-            "–" if one["coordinates"] is None else f"{min(one['coordinates'].values()):.2f}",
+            "–" if one["coordinates"] is None else f"{_lowest(one['coordinates']):.2f}",
         )
         for name, one in checked.items()
     ]

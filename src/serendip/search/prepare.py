@@ -17,7 +17,7 @@ from serendip.run.nulls import DensitySampler, MassShuffle, NullGenerator, Refer
 from serendip.score import METHODS
 from serendip.score.classifiers import MIN_EVENTS
 from serendip.score.densities import make_density
-from serendip.search.load import distorted, inject, load, load_reference, load_simulation, set_aside
+from serendip.search.load import also_in, distorted, inject, load, load_reference, load_simulation, set_aside
 from serendip.seeds import rng_for, seed_for
 from serendip.stats.background_fit import BackgroundFit, fit_background
 from serendip.stats.order import choose_order
@@ -148,7 +148,9 @@ def prepared(config_json: str) -> Prepared:
             events, truth, aside = set_aside(config.simulation, events, truth)
             simulation = distorted(config.simulation, aside)
         else:
-            simulation = load_simulation(config, config.simulation)
+            simulation, plain = load_simulation(config, config.simulation, events)
+            if null_reference is not None and config.null.generator == "reference":
+                simulation, null_reference = _part(config, simulation, plain, null_reference)
     check_features(events)
     _require_enough(config, events)
     return Prepared(config, events, truth, spare, reference, null_reference, simulation)
@@ -161,6 +163,18 @@ def _share(config: Config, reference: Events) -> tuple[Events, Events]:
         return reference, reference
     first = rng_for(config.seed, "share reference").random(len(reference)) < 0.5
     return reference[first], reference[~first]
+
+
+def _part(config: Config, simulation: Events, plain: Events, null_reference: Events) -> tuple[Events, Events]:
+    """Events that are in the simulation and in what toys are drawn from go to either by halves.
+
+    Else toys hold events that methods train on under the other label: measured, a mean Z of −3 in toys alone.
+    """
+    shared = also_in(plain, null_reference)
+    if not shared.any():
+        return simulation, null_reference
+    to_toys = shared & (rng_for(config.seed, "part simulation").random(len(shared)) < 0.5)
+    return simulation[~to_toys], null_reference[~also_in(null_reference, plain[~to_toys])]
 
 
 def _require_enough(config: Config, events: Events) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from serendip.config.schema import Method
 from serendip.data import Events, Truth, Window
-from serendip.errors import TooFewEventsError
+from serendip.errors import FitError, TooFewEventsError
 from serendip.score.classifiers import make_classifier
 from serendip.search.prepare import Prepared, prepared
 from serendip.seeds import rng_for, seed_for
@@ -107,14 +107,14 @@ def toy_task(config_json: str, index: int) -> dict[str, object]:
 def _toy_spectra(
     p: Prepared, toy: Experiment, method: Method, window: Window, index: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The cut spectra of one window; empty where this toy leaves it too few events to train on.
+    """The cut spectra of one window; empty where this toy leaves it too few events to train on, or a training diverges.
 
     Nothing can be fitted to an empty spectrum, so that it counts among the toys' fits that did not converge, of which the
     gate allows 2 %.
     """
     try:
         return cut_spectra(p, toy, anomalies(p, toy, method, window, "toys", index))
-    except TooFewEventsError:
+    except (TooFewEventsError, FitError):
         nothing = np.zeros((len(p.config.cuts), len(p.edges) - 1))
         return nothing, nothing
 

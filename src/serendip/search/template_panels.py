@@ -16,18 +16,19 @@ def template_tables(p: Prepared, templates: Sequence[TemplateQuality]) -> Iterat
     rows = []
     for (method, window), quality in zip(cells, templates, strict=True):
         pull, of = largest_pull(quality, list(p.config.features))
-        control = str(control_window(p, window))
-        rows.append(
-            (method.title, str(window), control, f"{quality.auc:.3f} ± {quality.error:.3f}", f"{pull:+.1f}", of)
-        )
+        if (control := control_window(p, window)) is None:
+            rows.append((method.title, str(window), "none with events on both sides", "–", "–", "–"))
+            continue
+        auc = f"{quality.auc:.3f} ± {quality.error:.3f}"
+        rows.append((method.title, str(window), str(control), auc, f"{pull:+.1f}", of))
     yield TablePanel(
         "templates",
         "Do the templates describe background?",
         ("method", "window", "held out", "AUC", "largest pull", "of"),
         tuple(rows),
-        caption="The template of the window beside the one searched, made without the events of both, against the events "
+        caption="The template of the window beside the one searched, made as that of the window itself, against the events "
         "there: AUC of a classifier between the two, 0.5 if they are alike, and the largest difference of a feature's mean "
-        "or standard deviation over its error.",
+        "or standard deviation over its statistical error, that of the learned density not included.",
     )
 
 

@@ -1,8 +1,8 @@
 """How good is a background template? Hold it against background that it never saw.
 
-Beside each window lies a control window, as wide, in which there is no signal to speak of. The method predicts it with
-the window's events taken away and the control's features unseen; a classifier and the moments of each feature then say
-how far prediction and events differ. Where the truth is known, the same in the window itself.
+Beside each window lies a control window, as wide, in which there is no signal to speak of. The method predicts it as it
+predicts the window itself, the features there unseen; a classifier and the moments of each feature then say how far
+prediction and events differ. Where the truth is known, the same in the window.
 """
 
 import time
@@ -28,7 +28,7 @@ class TemplateQuality:
     """A template against events.
 
     Attributes:
-        auc: of a classifier between the two, cross-fitted; 0.5 if they are alike.
+        auc: of a classifier between the two, cross-fitted; 0.5 if they are alike, NaN where there was nothing to judge by.
         error: of the AUC.
         pulls: differences of means and of standard deviations over their errors, (2, features).
         seconds: to make the template.
@@ -70,13 +70,16 @@ def template_task(config_json: str, index: int) -> dict[str, object]:
 
 
 def control_quality(p: Prepared, method: Method, window: Window, index: int) -> TemplateQuality:
-    """The template of the control window against its events."""
+    """The template of the control window against its events.
+
+    The window's events stay in its sideband, as the control's stay in the window's: with both left out the hole to
+    interpolate over would be twice as wide, and the template judged too hard (measured: AUC 0.52 in place of 0.51).
+    """
     control = control_window(p, window)
-    away = ~window.contains(p.m)
-    data = observed(p)
-    kept = Experiment(data.sample, data.rows[away], p.m[away], p.events.w[away])
-    inside = control.contains(kept.m)
-    return _quality(p, method, kept, control, inside, index)
+    if control is None:
+        nothing = np.full((2, len(p.config.features)), np.nan)
+        return TemplateQuality(np.nan, np.nan, nothing, 0.0)
+    return _quality(p, method, observed(p), control, control.contains(p.m), index)
 
 
 def true_quality(p: Prepared, method: Method, window: Window, index: int = 0) -> TemplateQuality:
@@ -110,19 +113,22 @@ def _quality(
     return TemplateQuality(found.auc, found.error, moment_pulls(template, x[held], w, experiment.w[held]), seconds)
 
 
-def control_window(p: Prepared, window: Window) -> Window:
+def control_window(p: Prepared, window: Window) -> Window | None:
     """A window as wide, beside the first: below it where that leaves a sideband further down, else above.
 
-    The lower one holds more events, hence sees more.
+    The lower one holds more events, hence sees more. None where neither has enough events within it and on both sides.
     """
-    low, high = p.config.mass.range
     width = window.high - window.low
-    below, above = Window(window.low - width, window.low), Window(window.high, window.high + width)
-    further_down = (p.m >= low) & (p.m < below.low)
-    return below if below.low > low and further_down.sum() >= MIN_EVENTS else Window(above.low, min(above.high, high))
+    for control in (Window(window.low - width, window.low), Window(window.high, window.high + width)):
+        parts = (p.m < control.low, control.contains(p.m), p.m >= control.high)
+        if min(int(part.sum()) for part in parts) >= 2 * MIN_EVENTS:
+            return control
+    return None
 
 
 def largest_pull(quality: TemplateQuality, features: Sequence[str]) -> tuple[float, str]:
-    """The largest pull in size, and what it is of."""
+    """The largest pull in size, and what it is of; NaN where nothing was judged."""
+    if np.isnan(quality.pulls).all():
+        return float("nan"), "nothing"
     moment, feature = np.unravel_index(np.argmax(np.abs(quality.pulls)), quality.pulls.shape)
     return float(quality.pulls[moment, feature]), f"{('mean', 'sd')[int(moment)]} of {list(features)[int(feature)]}"

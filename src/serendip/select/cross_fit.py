@@ -1,4 +1,4 @@
-"""Cross-fitting: no event is scored by a model that saw it, and one cut means the same in all folds."""
+"""Cross-fitting: no event is scored by a classifier that saw it, and one cut means the same in all folds."""
 
 from typing import Any
 

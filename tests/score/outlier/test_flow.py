@@ -33,7 +33,7 @@ def test_the_conditional_one_calls_an_event_at_the_wrong_mass_rare():
 
 def test_flow_matching_is_a_flow_with_another_default():
     assert FlowMatching().density == "flow_matching"
-    assert Flow().density == "maf"
+    assert Flow().density == "spline_maf"
     assert {FlowMatching().density, Flow().density} <= DENSITIES.keys()
     scores = [kind(density="gaussian").fit(X).anomaly_score(X) for kind in (Flow, FlowMatching)]
     assert np.array_equal(*scores)

@@ -4,6 +4,7 @@ Sources: Heimel et al. 2018, arXiv:1808.08979; Farina, Nakai, Shih 2018, arXiv:1
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -11,17 +12,21 @@ from sklearn.base import BaseEstimator
 
 from serendip.nets import autoencoder as nets
 from serendip.nets.chunks import in_chunks
-from serendip.nets.training import train
 from serendip.score.densities import Features, PerEvent
+from serendip.score.fit_network import fit_network
 from serendip.score.outlier.reconstruction import (
     RobustScale,
     dead_dimensions,
+    load_autoencoder,
     report_dead,
     require_passage,
+    save_autoencoder,
     schedule,
 )
 from serendip.score.outlier.sample import require_finite, require_sample
 from serendip.seeds import seed_for
+
+KIND = "autoencoder"
 
 
 class Autoencoder(BaseEstimator):
@@ -36,6 +41,7 @@ class Autoencoder(BaseEstimator):
         epochs: passes over the events.
         batch: events in a step.
         learning_rate: the highest of a one-cycle schedule.
+        checkpoint: folder in which each training keeps its last epoch, so that a killed one goes on from there.
         seed: of weights and shuffles.
     """
 
@@ -51,6 +57,7 @@ class Autoencoder(BaseEstimator):
         epochs: int = 20,
         batch: int = 512,
         learning_rate: float = 3e-3,
+        checkpoint: str | None = None,
         seed: int = 0,
     ) -> None:
         self.latent = latent
@@ -58,6 +65,7 @@ class Autoencoder(BaseEstimator):
         self.epochs = epochs
         self.batch = batch
         self.learning_rate = learning_rate
+        self.checkpoint = checkpoint
         self.seed = seed
 
     def prepare(self, x: Features) -> Features:
@@ -84,15 +92,16 @@ class Autoencoder(BaseEstimator):
         require_passage(self.latent, x.shape[1], x.shape[1] - 1)
         self.scaling_ = RobustScale.fit(x)
         z = self.scaling_.transform(x)
-        key = jax.random.key(seed_for(self.seed, "autoencoder") % 2**32)
-        model = nets.Autoencoder(x.shape[1], self.latent, hidden=tuple(self.hidden), key=key)
-        settings = schedule(self, self.epochs)
-        trained = train(model, nets.reconstruction_loss, (z,), w=w, settings=settings, seed=self.seed)
-        self.model_ = trained.model
+        model, settings = self._untrained(x.shape[1]), schedule(self, self.epochs)
+        trained = fit_network(self, model, nets.reconstruction_loss, (z,), w=w, settings=settings)
         self.losses_ = np.stack([trained.training_loss, trained.validation_loss])
         self.dead_ = dead_dimensions(in_chunks(nets.Autoencoder.encode, self.model_, z))
         report_dead(self.dead_, self.latent)
         return self
+
+    def _untrained(self, features: int) -> nets.Autoencoder:
+        key = jax.random.key(seed_for(self.seed, "autoencoder") % 2**32)
+        return nets.Autoencoder(features, self.latent, hidden=tuple(self.hidden), key=key)
 
     def anomaly_score(self, x: Features) -> PerEvent:
         """Squared reconstruction error, summed over the features.
@@ -106,3 +115,16 @@ class Autoencoder(BaseEstimator):
     def encode(self, x: Features) -> np.ndarray:
         """The latent numbers of events."""
         return in_chunks(nets.Autoencoder.encode, self.model_, self.scaling_.transform(x))
+
+    def save(self, path: str | Path) -> None:
+        """Write settings and parameters as arrays and JSON (.npz), all or nothing."""
+        save_autoencoder(self, path, KIND)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Autoencoder":
+        """Read what `save` wrote; nothing in the file is executed.
+
+        Raises:
+            InputError: the file is missing, broken, of another kind or version.
+        """
+        return load_autoencoder(cls, path, KIND)

@@ -32,7 +32,9 @@ class ConditionalFlow(BaseEstimator):
     source = "arXiv:2106.10164"
     summary = "rarity at its mass under a conditional flow that learned all events"
 
-    def __init__(self, *, density: str = "spline_maf", density_settings: dict[str, Any] | None = None, seed: int = 0) -> None:
+    def __init__(
+        self, *, density: str = "spline_maf", density_settings: dict[str, Any] | None = None, seed: int = 0
+    ) -> None:
         self.density = density
         self.density_settings = density_settings
         self.seed = seed

@@ -27,7 +27,9 @@ class Flow(BaseEstimator):
     source = "arXiv:2106.10164"
     summary = "rarity under a flow that learned all events"
 
-    def __init__(self, *, density: str = "spline_maf", density_settings: dict[str, Any] | None = None, seed: int = 0) -> None:
+    def __init__(
+        self, *, density: str = "spline_maf", density_settings: dict[str, Any] | None = None, seed: int = 0
+    ) -> None:
         self.density = density
         self.density_settings = density_settings
         self.seed = seed

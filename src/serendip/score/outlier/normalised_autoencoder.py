@@ -3,7 +3,9 @@
 Sources: Dillon et al. 2022, arXiv:2206.14225; Yoon, Noh, Park 2021, arXiv:2105.05735.
 """
 
+import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -16,15 +18,20 @@ from serendip.nets.chunks import in_chunks
 from serendip.nets.normalised_autoencoder import Chains, EnergyAutoencoder, contrast_loss
 from serendip.nets.training import train
 from serendip.score.densities import Features, PerEvent
+from serendip.score.fit_network import checkpoint_folder, fit_network
 from serendip.score.outlier.reconstruction import (
     RobustScale,
     dead_dimensions,
+    load_autoencoder,
     report_dead,
     require_passage,
+    save_autoencoder,
     schedule,
 )
 from serendip.score.outlier.sample import require_finite, require_sample
 from serendip.seeds import seed_for
+
+KIND = "normalised autoencoder"
 
 
 class NormalisedAutoencoder(BaseEstimator):
@@ -46,6 +53,7 @@ class NormalisedAutoencoder(BaseEstimator):
         weight_decay: of the second training.
         chains: Markov chains in a step.
         steps: Langevin steps in the latent space, and again among the features.
+        checkpoint: folder in which each training keeps its last epoch, so that a killed one goes on from there.
         seed: of weights, shuffles and draws.
     """
 
@@ -67,6 +75,7 @@ class NormalisedAutoencoder(BaseEstimator):
         weight_decay: float = 1e-4,
         chains: int = 128,
         steps: int = 8,
+        checkpoint: str | None = None,
         seed: int = 0,
     ) -> None:
         self.latent = latent
@@ -80,6 +89,7 @@ class NormalisedAutoencoder(BaseEstimator):
         self.weight_decay = weight_decay
         self.chains = chains
         self.steps = steps
+        self.checkpoint = checkpoint
         self.seed = seed
 
     def prepare(self, x: Features) -> Features:
@@ -106,25 +116,34 @@ class NormalisedAutoencoder(BaseEstimator):
         require_passage(self.latent, x.shape[1], x.shape[1] - 1)
         if self.temperature is not None and not self.temperature > 0:
             raise InputError(f"temperature: Got {self.temperature}, but expected a number above 0, or none.")
-        sampling = Chains(chains=self.chains, latent_steps=self.steps, steps=self.steps)
+        untrained = self._untrained(x.shape[1])
         self.scaling_ = RobustScale.fit(x)
         z = self.scaling_.transform(x)
-        plain = self._pretrained(z, w)
-        self.temperature_ = self.temperature or self._natural_temperature(plain, z, w)
-        model = EnergyAutoencoder(plain, jnp.asarray(self.temperature_), float(self.penalty), sampling)
+        plain = self._pretrained(untrained.network, z, w)
+        temperature = jnp.asarray(self.temperature or self._natural_temperature(plain, z, w))
+        model = dataclasses.replace(untrained, network=plain, temperature=temperature)
         settings = schedule(self, self.epochs, weight_decay=self.weight_decay)
-        trained = train(model, contrast_loss, (z,), w=w, settings=settings, seed=self.seed)
-        self.model_ = trained.model
+        trained = fit_network(self, model, contrast_loss, (z,), w=w, settings=settings)
         self.losses_ = np.stack([trained.training_loss, trained.validation_loss])
         self.dead_ = dead_dimensions(in_chunks(nets.Autoencoder.encode, self.model_.network, z))
         report_dead(self.dead_, self.latent)
         return self
 
-    def _pretrained(self, z: Features, w: PerEvent) -> nets.Autoencoder:
-        key = jax.random.key(seed_for(self.seed, "normalised autoencoder") % 2**32)
-        model = nets.Autoencoder(z.shape[1], self.latent, hidden=tuple(self.hidden), bounded=True, key=key)
-        settings = schedule(self, self.pretraining)
-        return train(model, nets.reconstruction_loss, (z,), w=w, settings=settings, seed=self.seed).model
+    @property
+    def temperature_(self) -> float:
+        """The squared error that is one unit of energy."""
+        return float(self.model_.temperature)
+
+    def _untrained(self, features: int) -> EnergyAutoencoder:
+        key = jax.random.key(seed_for(self.seed, KIND) % 2**32)
+        network = nets.Autoencoder(features, self.latent, hidden=tuple(self.hidden), bounded=True, key=key)
+        sampling = Chains(chains=self.chains, latent_steps=self.steps, steps=self.steps)
+        return EnergyAutoencoder(network, jnp.ones(()), float(self.penalty), sampling)
+
+    def _pretrained(self, model: nets.Autoencoder, z: Features, w: PerEvent) -> nets.Autoencoder:
+        settings, folder = schedule(self, self.pretraining), checkpoint_folder(self)
+        loss = nets.reconstruction_loss
+        return train(model, loss, (z,), w=w, settings=settings, seed=self.seed, checkpoint=folder).model
 
     def _natural_temperature(self, plain: nets.Autoencoder, z: Features, w: PerEvent) -> float:
         error = np.average(in_chunks(nets.Autoencoder.error, plain, z), weights=np.abs(w))
@@ -138,3 +157,16 @@ class NormalisedAutoencoder(BaseEstimator):
         """
         require_finite(x)
         return in_chunks(EnergyAutoencoder.energy, self.model_, self.scaling_.transform(x))
+
+    def save(self, path: str | Path) -> None:
+        """Write settings and parameters as arrays and JSON (.npz), all or nothing."""
+        save_autoencoder(self, path, KIND)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "NormalisedAutoencoder":
+        """Read what `save` wrote; nothing in the file is executed.
+
+        Raises:
+            InputError: the file is missing, broken, of another kind or version.
+        """
+        return load_autoencoder(cls, path, KIND)

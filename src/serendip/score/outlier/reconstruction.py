@@ -2,13 +2,17 @@
 
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from serendip.errors import FitError, InputError
+from serendip.nets.saving import load
 from serendip.nets.training import Training
 from serendip.score.densities import Features
+from serendip.score.fit_network import blank_estimator, save_estimator
 
 QUANTILES = (0.1587, 0.5, 0.8413)  # of a normal distribution at −1, 0 and 1 standard deviations
 DEAD = 1e-6  # variance of a latent number, in units of the largest one's
@@ -94,3 +98,22 @@ def report_dead(dead: Int[np.ndarray, " dead"], latent: int, *, refuse_all: bool
             f"latent={max(latent - len(dead), 1)} does the same; or train longer.",
             stacklevel=3,
         )
+
+
+def save_autoencoder(method: Any, path: str | Path, kind: str) -> None:
+    """Write a method's settings, its network and its scale."""
+    learned = method.model_, method.scaling_.centre, method.scaling_.spread
+    save_estimator(method, path, learned, {"features": len(method.scaling_.centre)}, kind)
+
+
+def load_autoencoder(kind_of_method: type, path: str | Path, kind: str) -> Any:
+    """A method that scores as the saved one does.
+
+    Raises:
+        InputError: the file is missing, broken, of another kind or version.
+    """
+    method, facts = blank_estimator(kind_of_method, path, kind)
+    blank = np.zeros(facts["features"])
+    method.model_, *scale = load(path, lambda _: (method._untrained(len(blank)), blank, blank), kind)
+    method.scaling_ = RobustScale(*scale)
+    return method

@@ -5,25 +5,29 @@ al. 2016, arXiv:1606.04934 (the flow).
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import jax
 import numpy as np
 from sklearn.base import BaseEstimator
 
 from serendip.nets.chunks import in_chunks
-from serendip.nets.training import train
 from serendip.nets.variational import VariationalAutoencoder, elbo_loss, mean_negative_elbo
 from serendip.score.densities import Features, PerEvent
+from serendip.score.fit_network import fit_network
 from serendip.score.outlier.reconstruction import (
     RobustScale,
     dead_dimensions,
+    load_autoencoder,
     report_dead,
     require_passage,
+    save_autoencoder,
     schedule,
 )
 from serendip.score.outlier.sample import require_finite, require_sample
 from serendip.seeds import rng_for, seed_for
 
+KIND = "vae"
 ACTIVE = 0.01  # variance of the posterior means of a dimension in use, arXiv:1509.00519, section 4.3
 
 
@@ -39,6 +43,7 @@ class Vae(BaseEstimator):
         epochs: passes over the events.
         batch: events in a step.
         learning_rate: the highest of a one-cycle schedule.
+        checkpoint: folder in which each training keeps its last epoch, so that a killed one goes on from there.
         seed: of weights, shuffles and draws.
     """
 
@@ -57,6 +62,7 @@ class Vae(BaseEstimator):
         epochs: int = 20,
         batch: int = 512,
         learning_rate: float = 3e-3,
+        checkpoint: str | None = None,
         seed: int = 0,
     ) -> None:
         self.latent = latent
@@ -67,6 +73,7 @@ class Vae(BaseEstimator):
         self.epochs = epochs
         self.batch = batch
         self.learning_rate = learning_rate
+        self.checkpoint = checkpoint
         self.seed = seed
 
     def prepare(self, x: Features) -> Features:
@@ -92,16 +99,18 @@ class Vae(BaseEstimator):
         require_passage(self.latent, x.shape[1], x.shape[1])
         self.scaling_ = RobustScale.fit(x)
         z = self.scaling_.transform(x)
-        key = jax.random.key(seed_for(self.seed, "vae") % 2**32)
-        hidden = tuple(self.hidden)
-        model = VariationalAutoencoder(x.shape[1], self.latent, hidden=hidden, flow=self.flow, beta=self.beta, key=key)
-        trained = train(model, elbo_loss, (z,), w=w, settings=schedule(self, self.epochs), seed=self.seed)
-        self.model_ = trained.model
+        model, settings = self._untrained(x.shape[1]), schedule(self, self.epochs)
+        trained = fit_network(self, model, elbo_loss, (z,), w=w, settings=settings)
         self.losses_ = np.stack([trained.training_loss, trained.validation_loss])
         self.dead_ = dead_dimensions(in_chunks(VariationalAutoencoder.encode, self.model_, z), ACTIVE)
         # All of them may be right: a normal distribution needs no latent space.
         report_dead(self.dead_, self.latent, refuse_all=False)
         return self
+
+    def _untrained(self, features: int) -> VariationalAutoencoder:
+        key = jax.random.key(seed_for(self.seed, KIND) % 2**32)
+        hidden = tuple(self.hidden)
+        return VariationalAutoencoder(features, self.latent, hidden=hidden, flow=self.flow, beta=self.beta, key=key)
 
     def anomaly_score(self, x: Features) -> PerEvent:
         """−ELBO, averaged over draws.
@@ -112,3 +121,16 @@ class Vae(BaseEstimator):
         require_finite(x)
         noise = rng_for(self.seed, "vae draws").normal(size=(self.draws, self.latent)).astype(np.float32)
         return in_chunks(mean_negative_elbo, self.model_, self.scaling_.transform(x), shared=(noise,))
+
+    def save(self, path: str | Path) -> None:
+        """Write settings and parameters as arrays and JSON (.npz), all or nothing."""
+        save_autoencoder(self, path, KIND)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Vae":
+        """Read what `save` wrote; nothing in the file is executed.
+
+        Raises:
+            InputError: the file is missing, broken, of another kind or version.
+        """
+        return load_autoencoder(cls, path, KIND)

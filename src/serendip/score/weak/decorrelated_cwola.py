@@ -9,6 +9,7 @@ from typing import Any
 from sklearn.base import BaseEstimator
 
 from serendip.data import Window
+from serendip.errors import InputError
 from serendip.score.classifiers import fit_two_samples, make_settled
 from serendip.score.weak.template import Features, Part, PerEvent, Template, draw_masses, fit_density, take_apart, times
 from serendip.seeds import rng_for
@@ -104,6 +105,10 @@ class DecorrelatedCwola(BaseEstimator):
         """
         inside, beside = take_apart(Part(x, m, w), window, self.sidebands)
         _, compared = self._learned_and_compared(beside)
+        if self.halves and learned is not None:
+            raise InputError(
+                "halves: Got true together with a shared density, which has seen both halves. Take one of the two."
+            )
         self.density_ = self.learn(x, m, window, w=w) if learned is None else learned
         self.classifier_ = fit_two_samples(
             make_settled(self),

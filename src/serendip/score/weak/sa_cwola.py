@@ -19,7 +19,8 @@ class SaCwola(BaseEstimator):
 
     Simulated events take part in the training with the opposite label: what they have in common with data, such as
     features that depend on the mass, then speaks for neither side. With `penalty` 1 and a perfect simulation, nothing
-    of it is left; with 0 this is CWoLa.
+    of it is left; with 0 this is CWoLa. Opposite labels keep the loss bounded, where subtracting the loss of simulation
+    would not.
 
     Args:
         classifier: a key of `CLASSIFIERS`.

@@ -33,7 +33,9 @@ class LikelihoodTransport(BaseEstimator):
         seed: of the density.
     """
 
-    def __init__(self, density: str = "spline_maf", *, density_settings: dict[str, Any] | None = None, seed: int = 0) -> None:
+    def __init__(
+        self, density: str = "spline_maf", *, density_settings: dict[str, Any] | None = None, seed: int = 0
+    ) -> None:
         self.density = density
         self.density_settings = density_settings
         self.seed = seed
