@@ -42,7 +42,7 @@ def test_draws_have_the_moments_of_each_mass(density):
     for mass in (2200.0, 3800.0):
         drawn = density.sample(np.full(3000, mass), seed=2) / 100
         assert np.allclose(drawn.mean(axis=0), [5 + (mass / 1000 - 3), -2 * (mass / 1000 - 3)], atol=0.15)
-        assert np.allclose(np.cov(drawn.T), COVARIANCE, atol=0.25)
+        assert np.allclose(np.cov(drawn.T), COVARIANCE, atol=0.35)
 
 
 def test_there_and_back(density):

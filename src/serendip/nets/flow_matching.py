@@ -45,7 +45,7 @@ class VelocityField(eqx.Module):
         self, t: Float[Array, "*n"], x: Float[Array, "*n d"], c: Float[Array, "*n conditions"]
     ) -> Float[Array, "*n d"]:
         """Velocities at these times and places."""
-        t = t[..., None]
+        t = jnp.asarray(t)[..., None]  # oldest diffrax asks for shapes with a number of Python
         angles = t * np.pi * 2.0 ** np.arange(FREQUENCIES)
         return self.network(jnp.concatenate([x, c, t, jnp.sin(angles), jnp.cos(angles)], axis=-1))
 
