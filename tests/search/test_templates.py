@@ -210,6 +210,11 @@ def test_shared_folds_learn_one_density(monkeypatch):
     assert learned[0] < len(p.events)
 
 
+def test_a_search_refuses_folds_that_share_a_density(tmp_path):
+    with pytest.raises(ConfigError, match=r"method\.share: Got true for cathode, but expected false in a search"):
+        resonance(small(method=CATHODE | {"share": True}), tmp_path / "run")
+
+
 def test_sharing_is_refused_where_nothing_is_learned():
     with pytest.raises(ConfigError, match=r"share: Got true, but cwola learns no density"):
         small(method={"name": "cwola", "share": True})

@@ -216,8 +216,8 @@ class Method(BaseModel):
     )
     share: bool = Field(
         False,
-        description="one density a window for all folds, in place of one a fold; for methods that learn one. It has then "
-        "seen the sideband events that it helps to score, in data and toys alike",
+        description="one density a window for all folds, in place of one a fold; for methods that learn one, and for "
+        "`serendip evaluate` alone: it has seen the sideband events that it helps to score",
     )
 
     @model_validator(mode="after")

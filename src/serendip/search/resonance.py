@@ -50,7 +50,7 @@ def resonance(
         TaskError: a task failed; what is done is kept.
     """
     progress, watch = progress or Silent(), Stopwatch()
-    _refuse_truth(config)
+    _refuse_biased(config)
     with watch.stage("read"):
         p = prepared(config.analysis())
         folder = RunFolder.open(output, config.recorded())
@@ -77,9 +77,19 @@ def _finish(p: Prepared, folder: RunFolder, watch: Stopwatch, *done: list[dict[s
     return result
 
 
-def _refuse_truth(config: Config) -> None:
-    """A search that reads the truth has no p-value."""
+def _refuse_biased(config: Config) -> None:
+    """A search that reads the truth has no p-value, and one whose folds share a density no local one.
+
+    Measured on background-only LHCO-like toys: a mean Z of 0.68 ± 0.25 for CATHODE with a shared density, 0.04 ± 0.23
+    without. What the density saw of a held-out sideband steers the cut away from it, which leaves a bump.
+    """
     for method in config.method:
+        if method.share:
+            raise ConfigError(
+                f"method.share: Got true for {method.title}, but expected false in a search: a density that has seen the "
+                "sideband events which it helps to score makes an excess from nothing. It is for serendip evaluate, where "
+                "only events in the window are judged."
+            )
         if "truth" in METHODS[method.name].needs:
             raise ConfigError(
                 f"method: Got {method.name}, which reads the truth, but expected methods that data allow. "

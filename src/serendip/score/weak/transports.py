@@ -7,12 +7,12 @@ Sources: Raine et al. 2022, arXiv:2203.09470 (`sinkhorn`); Sengupta et al. 2023,
 
 from typing import Any
 
-import equinox as eqx
 import jax
 import numpy as np
 from sklearn.base import BaseEstimator
 
 from serendip.errors import InputError
+from serendip.nets.chunks import in_chunks
 from serendip.nets.training import Training, train
 from serendip.nets.transport import Transport, transport, transport_loss
 from serendip.score.densities import make_density
@@ -123,11 +123,10 @@ class SinkhornTransport(BaseEstimator):
 
     def carry(self, x: Features, m: PerEvent, to: PerEvent) -> Features:
         """Events as they would be at other masses."""
-        z = _carry(self.map_, self._standard(x), self._standard_mass(m), self._standard_mass(to))
-        return np.asarray(z, dtype=float) * self.scale_ + self.shift_
+        z = in_chunks(_carry, self.map_, self._standard(x), self._standard_mass(m), self._standard_mass(to))
+        return z * self.scale_ + self.shift_
 
 
-@eqx.filter_jit
 def _carry(model: Transport, x: Any, m: Any, to: Any) -> Any:
     return jax.numpy.where((to > m)[:, None], model.up(x, m, to), model.down(x, m, to))
 
