@@ -47,6 +47,8 @@ def run_stage(
     settings, progress = settings or EngineSettings(), progress or Silent()
     with folder.lock(shard), nullcontext(session) if session else engine_session(settings) as session:
         record_stage(folder, stage)
+        if not mine:
+            return []  # nothing to tell of
         results = _load_done(folder, stage, mine)
         todo = [index for index in mine if index not in results]
         told = _told(folder, stage.name, progress, len(mine), len(todo), session)
