@@ -53,9 +53,9 @@ def cross_fit(
         truth: for methods that need it.
         trained: events that models may learn from and that scores are ranked among; the others are scored only, which is
             how labelled events beside the data are judged. All if not given.
-
         share: let all folds use one density, learned from the sidebands of all of them: quicker, but the density has then
-            seen the sideband events that it helps to score. For methods that have `learn`.
+            seen the sideband events that it helps to score, which makes a bump. For methods that have `learn`, and to
+            judge events in the window only.
 
     Returns:
         −log₁₀ of each event's background efficiency; higher is more anomalous. See `passes_cut`.
