@@ -18,8 +18,7 @@ from sklearn.base import clone
 
 from serendip.errors import ConfigError, InputError, unknown_name
 from serendip.score.densities import Features, PerEvent
-from serendip.score.generalisation import score_with
-from serendip.score.methods import fit_inputs
+from serendip.score.methods import fit_inputs, score_events
 from serendip.seeds import seed_for
 
 OTHER_SEED = "none, other seed"
@@ -131,7 +130,7 @@ def coordinate_dependence(
             return features if name is None else _mapped(MAPS[name], features, reference)
 
         others = {key: (mapped(inputs[key][0]), *inputs[key][1:]) for key in SAMPLES if key in inputs}
-        return score_with(clone(one).fit(mapped(x), **(inputs | others)), mapped(held_out), held_out_m)
+        return score_events(clone(one).fit(mapped(x), **(inputs | others)), mapped(held_out), held_out_m)
 
     plain = scores(method)
     if np.ptp(plain) == 0:

@@ -13,15 +13,16 @@ from jaxtyping import Float
 from sklearn.base import BaseEstimator
 
 from serendip.errors import ConfigError, InputError, require_events, unknown_name
+from serendip.score.classifiers import MIN_EVENTS, require_weight
 from serendip.score.flow_density import FlowDensity
 from serendip.score.matching_density import MatchingDensity
 from serendip.score.quantile_density import QuantileDensity
+from serendip.score.straightening import require_finite
 from serendip.seeds import rng_for
 
 Features = Float[np.ndarray, "n d"]
 PerEvent = Float[np.ndarray, " n"]
 
-MIN_EVENTS = 100  # as for classifiers
 LOG_2PI = float(np.log(2 * np.pi))
 
 
@@ -59,6 +60,11 @@ def make_density(name: str = "spline_maf", seed: int = 0, **settings: Any) -> An
     return DENSITIES[name](seed=seed, **settings)
 
 
+def make_settled_density(method: Any, seed: int | None = None) -> Any:
+    """The density that a method's `density`, `density_settings` and `seed` describe, under another seed if one is given."""
+    return make_density(method.density, method.seed if seed is None else seed, **(method.density_settings or {}))
+
+
 class GaussianDensity(BaseEstimator):
     """A normal distribution whose mean and covariance factor are polynomials of the mass, in closed form.
 
@@ -83,10 +89,8 @@ class GaussianDensity(BaseEstimator):
         """
         require_events(MIN_EVENTS, density_sample=x)
         w = np.ones(len(x)) if w is None else w
-        if not (np.isfinite(x).all() and (m is None or np.isfinite(m).all())):
-            raise InputError("Got NaN or infinite features, but a density expects finite ones. Select them away.")
-        if not w.sum() > 0:
-            raise InputError(f"Got weights that cancel (sum {w.sum():g}), but a density expects a sum above 0.")
+        require_finite(x, m)
+        require_weight("density sample", w)
         self.conditional_ = m is not None
         self.centre_, self.scale_ = (0.0, 1.0) if m is None else (float(m.mean()), float(m.std()) or 1.0)
         powers = self._powers(len(x), m)

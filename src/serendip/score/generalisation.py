@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from serendip.errors import InputError, require_events
+from serendip.errors import require_events
 from serendip.score.classifiers import make_classifier
 from serendip.score.densities import Features, PerEvent
 from serendip.score.methods import score_events
@@ -102,24 +102,13 @@ def generalisation(method: Any, held_out: Features, *, m: PerEvent | None = None
         InputError: the method scores with the mass, and there is none.
     """
     require_events(FEWEST, held_out_sample=held_out)
-    real = score_with(method, held_out, m)
+    real = score_events(method, held_out, m)
     score, classifier = {}, {}
     for i, (kind, make) in enumerate(FAKES.items()):
         fake = make(held_out, rng_for(seed, "made-up events", i))
-        score[kind] = _auc(score_with(method, fake, m), real)
+        score[kind] = _auc(score_events(method, fake, m), real)
         classifier[kind] = _classifier_auc(fake, held_out, seed)
     return Generalisation(score, classifier)
-
-
-def score_with(method: Any, x: Features, m: PerEvent | None) -> PerEvent:
-    """The scores of a fitted method; the mass may be None where the method does not score with it.
-
-    Raises:
-        InputError: the method scores with the mass, and there is none.
-    """
-    if m is None and getattr(method, "scores_with_mass", False):
-        raise InputError(f"m: Got none, but {type(method).__name__} scores with the mass. Pass it.")
-    return score_events(method, x, np.empty(0) if m is None else m)
 
 
 def _classifier_auc(fake: Features, real: Features, seed: int) -> float:

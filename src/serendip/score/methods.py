@@ -68,6 +68,14 @@ def fit_inputs(method: Any, **offered: Any) -> dict[str, Any]:
     return inputs
 
 
-def score_events(method: Any, x: Any, m: np.ndarray) -> np.ndarray:
-    """The scores of a fitted method, shape (n,); the mass is passed where the method scores with it."""
-    return method.anomaly_score(x, m) if getattr(method, "scores_with_mass", False) else method.anomaly_score(x)
+def score_events(method: Any, x: Any, m: np.ndarray | None) -> np.ndarray:
+    """The scores of a fitted method, shape (n,); the mass is passed where the method scores with it, and may else be None.
+
+    Raises:
+        InputError: the method scores with the mass, and there is none.
+    """
+    if not getattr(method, "scores_with_mass", False):
+        return method.anomaly_score(x)
+    if m is None:
+        raise InputError(f"m: Got none, but {type(method).__name__} scores with the mass. Pass it.")
+    return method.anomaly_score(x, m)

@@ -12,13 +12,11 @@ from sklearn.base import BaseEstimator
 from serendip.errors import require_events
 from serendip.score.classifiers import MIN_EVENTS, require_weight
 from serendip.score.quantile_map import QuantileMap
-from serendip.score.straightening import MassRange, require_finite
+from serendip.score.straightening import REACH, MassRange, require_finite
 from serendip.seeds import rng_for
 
 Features = Float[np.ndarray, "n d"]
 PerEvent = Float[np.ndarray, " n"]
-
-REACH = 2.0  # of the outermost quantile, in standard deviations: further out lines are noise
 
 
 class QuantileDensity(BaseEstimator):

@@ -8,16 +8,17 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 
 from serendip.config.schema import Method
 from serendip.data import Window
 from serendip.errors import TooFewEventsError
 from serendip.report import LatentScanPanel, TablePanel
-from serendip.score import METHODS, fit_inputs
+from serendip.score import METHODS, fit_inputs, score_events
 from serendip.score.below_chance import below_chance_warning
 from serendip.score.complexity_bias import complexity_bias
 from serendip.score.coordinate_dependence import OTHER_SEED, coordinate_dependence
-from serendip.score.generalisation import generalisation, score_with
+from serendip.score.generalisation import generalisation
 from serendip.score.latent_scan import latent_scan
 from serendip.search.prepare import Prepared
 from serendip.seeds import rng_for, seed_for
@@ -43,8 +44,8 @@ def _outlier_checks(p: Prepared, method: Method, window: Window) -> dict[str, An
     x, held_x, held_m = p.events.x()[half], p.events.x()[held], p.m[held]
     estimator = method.make(seed, list(p.config.features))
     offered: dict[str, Any] = {"m": p.m[half], "w": p.events.w[half]}
-    fitted = method.make(seed, list(p.config.features)).fit(x, **fit_inputs(estimator, **offered))
-    complexity = complexity_bias(score_with(fitted, held_x, held_m), held_x, seed=seed)
+    fitted = clone(estimator).fit(x, **fit_inputs(estimator, **offered))
+    complexity = complexity_bias(score_events(fitted, held_x, held_m), held_x, seed=seed)
     made_up = generalisation(fitted, held_x, m=held_m, seed=seed)
     found: dict[str, Any] = {
         "dimension_ratio": complexity.ratio,

@@ -17,7 +17,7 @@ from serendip.data import Window
 from serendip.score import METHODS
 from serendip.score.classifiers import MIN_EVENTS, make_classifier
 from serendip.search.prepare import Prepared, prepared
-from serendip.search.scan import Experiment, observed, simulation_sample
+from serendip.search.scan import simulation_sample
 from serendip.seeds import rng_for, seed_for
 from serendip.stats.pulls import moment_pulls
 from serendip.stats.two_sample import two_sample_test
@@ -79,25 +79,23 @@ def control_quality(p: Prepared, method: Method, window: Window, index: int) -> 
     if control is None:
         nothing = np.full((2, len(p.config.features)), np.nan)
         return TemplateQuality(np.nan, np.nan, nothing, 0.0)
-    return _quality(p, method, observed(p), control, control.contains(p.m), index)
+    return _quality(p, method, control, control.contains(p.m), index)
 
 
 def true_quality(p: Prepared, method: Method, window: Window, index: int = 0) -> TemplateQuality:
     """The template of the window against the true background in it: for labelled events only."""
     assert p.truth is not None  # evaluate has asked for it
     inside = window.contains(p.m) & ~p.truth.is_signal
-    return _quality(p, method, observed(p), window, inside, index)
+    return _quality(p, method, window, inside, index)
 
 
-def _quality(
-    p: Prepared, method: Method, experiment: Experiment, window: Window, held: np.ndarray, index: int
-) -> TemplateQuality:
+def _quality(p: Prepared, method: Method, window: Window, held: np.ndarray, index: int) -> TemplateQuality:
     seed = seed_for(p.config.seed, f"template/{method.title}/{window}", index)
     estimator = method.make(seed, list(p.config.features))
-    x = experiment.sample.x()[experiment.rows]
+    x, events_w = p.events.x(), p.events.w
     simulation = {"simulation": simulation_sample(p)} if "simulation" in estimator.needs else {}
     start = time.perf_counter()
-    template, w = estimator.background_template(x, experiment.m, window, w=experiment.w, **simulation)
+    template, w = estimator.background_template(x, p.m, window, w=events_w, **simulation)
     seconds = time.perf_counter() - start
     # At most twice as many as there are events: more say little, and cost time.
     kept = rng_for(seed, "template kept").permutation(len(template))[: 2 * int(held.sum())]
@@ -106,11 +104,11 @@ def _quality(
         template,
         x[held],
         w,
-        experiment.w[held],
+        events_w[held],
         classifier=lambda seed: make_classifier("trees", seed=seed),
         seed=seed,
     )
-    return TemplateQuality(found.auc, found.error, moment_pulls(template, x[held], w, experiment.w[held]), seconds)
+    return TemplateQuality(found.auc, found.error, moment_pulls(template, x[held], w, events_w[held]), seconds)
 
 
 def control_window(p: Prepared, window: Window) -> Window | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 
-from serendip.score.densities import Features, PerEvent, make_density
+from serendip.score.densities import Features, PerEvent, make_settled_density
 from serendip.score.outlier.sample import require_finite, require_sample
 
 
@@ -69,7 +69,7 @@ def learn(method: Any, x: Features, m: PerEvent | None, w: PerEvent | None) -> A
         InputError: a feature is NaN or infinite, or the weights are zero or cancel.
     """
     w = require_sample(x, w)
-    return make_density(method.density, method.seed, **(method.density_settings or {})).fit(x, m, w)
+    return make_settled_density(method).fit(x, m, w)
 
 
 def rarity(density: Any, x: Features, m: PerEvent | None) -> PerEvent:

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from serendip.data import Window
 from serendip.errors import ConfigError, InputError, unknown_name
 from serendip.score.classifiers import fit_two_samples, make_settled
-from serendip.score.densities import make_density
+from serendip.score.densities import make_settled_density
 from serendip.score.weak.cwola import Cwola
 from serendip.score.weak.template import Features, Part, PerEvent, take_apart
 
@@ -129,7 +129,7 @@ class TagNTrain(BaseEstimator):
             return (
                 Cwola(self.classifier, settings=self.settings, seed=self.seed).fit(x, m, window, w=w).anomaly_score(x)
             )
-        density = make_density(self.density, self.seed, **(self.density_settings or {}))
+        density = make_settled_density(self)
         return -density.fit(x, None, w).log_prob(x)
 
     def anomaly_score(self, x: Features) -> PerEvent:

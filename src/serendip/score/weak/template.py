@@ -13,7 +13,7 @@ from serendip.data import Window
 from serendip.errors import InputError, require_events
 from serendip.nets.bins import require_finite
 from serendip.score.classifiers import MIN_EVENTS, fit_two_samples, make_settled, require_weight
-from serendip.score.densities import make_density
+from serendip.score.densities import make_settled_density
 from serendip.seeds import rng_for
 
 Features = Float[np.ndarray, "n d"]
@@ -132,8 +132,7 @@ def times(one: PerEvent | None, other: PerEvent | None) -> PerEvent | None:
 
 def fit_density(method: Any, part: Part, seed: int | None = None) -> Any:
     """The density p(x | m) that a method's `density`, `density_settings` and `seed` describe, fitted."""
-    seed = method.seed if seed is None else seed
-    return make_density(method.density, seed, **(method.density_settings or {})).fit(part.x, part.m, part.w)
+    return make_settled_density(method, seed).fit(part.x, part.m, part.w)
 
 
 def fit_to_template(method: Any, inside: Part, template: Template) -> Any:

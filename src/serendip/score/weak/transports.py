@@ -15,7 +15,7 @@ from serendip.errors import InputError
 from serendip.nets.chunks import in_chunks
 from serendip.nets.training import Training, train
 from serendip.nets.transport import Transport, transport, transport_loss
-from serendip.score.densities import make_density
+from serendip.score.densities import make_settled_density
 from serendip.score.weak.template import Features, PerEvent
 from serendip.seeds import rng_for, seed_for
 
@@ -42,7 +42,7 @@ class LikelihoodTransport(BaseEstimator):
 
     def fit(self, x: Features, m: PerEvent, w: PerEvent | None = None) -> "LikelihoodTransport":
         """Learn p(x | m)."""
-        self.density_ = make_density(self.density, self.seed, **(self.density_settings or {})).fit(x, m, w)
+        self.density_ = make_settled_density(self).fit(x, m, w)
         return self
 
     def carry(self, x: Features, m: PerEvent, to: PerEvent) -> Features:
