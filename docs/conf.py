@@ -8,6 +8,7 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 sys.path.insert(0, str(Path(__file__).parent / "_build_tools"))
 
 from serendip import __version__
+from serendip.config.goodness_of_fit import FitGate
 from serendip.config.schema import Gate
 
 project = "Serendip"
@@ -33,7 +34,9 @@ html_copy_source = False
 
 myst_enable_extensions = ["dollarmath", "substitution", "deflist"]
 myst_heading_anchors = 3
-myst_substitutions = {key: f"{value:g}" for key, value in Gate().model_dump().items()}
+myst_substitutions = {key: f"{value:g}" for key, value in Gate().model_dump().items()} | {
+    f"fit_{key}": f"{value:g}" for key, value in FitGate().model_dump().items()
+}
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 SAID = {  # among what each prints
+    "plot_generators": "trained on 20,000",
     "plot_networks": "the same bits: True",
     "plot_outlier": "lowest rank correlation",
     "plot_resonance": "global:",

@@ -1,11 +1,11 @@
 """Tables made from the code while the pages are built, so that they cannot drift from it.
 
-In a page, a `from-code` directive names one of `TABLES`: config, functions, methods, families, catalogue.
+In a page, a `from-code` directive names one of `TABLES`: config, config_fit, functions, methods, tests, families, catalogue.
 """
 
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from docutils.statemachine import StringList
 from pydantic import BaseModel
@@ -14,18 +14,29 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 from texts import linked
 
-from serendip.config import Config
+from serendip.config import Analysis, Config, GoodnessOfFit
 from serendip.data.catalogue import CATALOGUE
 from serendip.data.functions import FUNCTIONS
 from serendip.score import METHODS
 from serendip.stats.families import FAMILIES
+from serendip.stats.sample_tests import TESTS
 
 logger = logging.getLogger(__name__)
 
 
 def config() -> Iterator[str]:
-    """One table a section of the config."""
-    for path, model in _sections("", Config):
+    """One table a section of the config of a resonance search."""
+    yield from _keys(_sections("", Config))
+
+
+def config_fit() -> Iterator[str]:
+    """The same of a goodness-of-fit search, without what all searches share."""
+    shared = {path for path, _ in _sections("", Analysis)} - {""}
+    yield from _keys((path, model) for path, model in _sections("", GoodnessOfFit) if path not in shared)
+
+
+def _keys(sections: Iterable[tuple[str, type[BaseModel]]]) -> Iterator[str]:
+    for path, model in sections:
         heading = f"`{path}`" if path else "The top level"
         yield from ("", f"**{heading}.** {(model.__doc__ or '').strip()}", "")
         yield from _head("key", "type", "default", "meaning")
@@ -51,6 +62,14 @@ def methods() -> Iterator[str]:
         yield _row(f"`{name}`", method.summary, ", ".join(sorted(method.needs)), linked(method.source))
 
 
+def tests() -> Iterator[str]:
+    """The registry of tests of a sample against a reference."""
+    yield from _head("name", "what it does", "sees the number of events", "learns a ratio", "source")
+    for name, test in TESTS.items():
+        sees = ("yes" if flag else "no" for flag in (test.counts, test.has_ratio))
+        yield _row(f"`{name}`", test.summary, *sees, linked(test.source))
+
+
 def families() -> Iterator[str]:
     """The background shapes."""
     yield from _head("name", "density per unit mass, x = m / √s", "parameters, in the order of switching on", "orders")
@@ -66,7 +85,7 @@ def catalogue() -> Iterator[str]:
         yield _row(f"`{name}`", entry.description, entry.licence, f"<{entry.page}>")
 
 
-TABLES = {table.__name__: table for table in (config, functions, methods, families, catalogue)}
+TABLES = {table.__name__: table for table in (config, config_fit, functions, methods, tests, families, catalogue)}
 
 
 class FromCode(SphinxDirective):

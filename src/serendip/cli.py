@@ -1,4 +1,4 @@
-"""The command line. Exit code 0: done, 1: failed, 2: bad input, 3: done, but the validity gate failed."""
+"""The command line. Exit code 0: done, 1: failed, 2: bad input, 3: done, but the validity gate failed, 4: alarm."""
 
 import json
 import sys
@@ -12,12 +12,13 @@ from rich.console import Console
 from rich.table import Table
 
 from serendip import __version__
-from serendip.errors import InputError, MissingExtraError, SerendipError
+from serendip.errors import ConfigError, InputError, MissingExtraError, SerendipError
 
 if TYPE_CHECKING:  # commands import what they need, so that help and errors come at once
-    from serendip.config import Config
+    from serendip.config import Analysis
+    from serendip.data import Events, Truth
 
-FAILED, BAD_INPUT, NOT_VALID, INTERRUPTED = 1, 2, 3, 130
+FAILED, BAD_INPUT, NOT_VALID, ALARM, INTERRUPTED = 1, 2, 3, 4, 130
 
 # Tables keep their columns in a log file, where rich would fold them to 80 characters.
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
@@ -100,14 +101,14 @@ def run(
     return _search(loaded, output or Path(loaded.output or f"runs/{config.stem}"), workers, shard)
 
 
-def with_workers(config: "Config", workers: int | None) -> "Config":
+def with_workers(config: "Analysis", workers: int | None) -> "Analysis":
     """The config with the number of processes that the command line asks for."""
     if workers is None:
         return config
     return config.model_copy(update={"engine": config.engine.model_copy(update={"workers": workers})})
 
 
-def _search(config: "Config", output: Path, workers: int | None, shard: tuple[int, int]) -> int:
+def _search(config: "Analysis", output: Path, workers: int | None, shard: tuple[int, int]) -> int:
     from serendip.report.tables import result_table
     from serendip.run.progress import progress_on
     from serendip.search import SEARCHES
@@ -178,12 +179,14 @@ def report(folder: Path) -> int:
 @explained
 def evaluate(config: Path, overrides: tuple[str, ...], workers: int | None, output: Path | None) -> None:
     """Compare the methods of CONFIG on labelled events: AUC, ROC, significance improvement, with errors."""
-    from serendip.config import load_config
+    from serendip.config import Config, load_config
     from serendip.run.progress import progress_on
     from serendip.search.evaluate import evaluate as evaluate_methods
     from serendip.search.evaluate_panels import metrics_table
 
     loaded = with_workers(load_config(config, overrides), workers)
+    if not isinstance(loaded, Config):
+        raise ConfigError(f"search: Got {loaded.search}, but expected resonance: evaluate compares the methods of one.")
     folder = output or Path(f"runs/{config.stem.removesuffix('_evaluate')}-evaluate")
     metrics = evaluate_methods(loaded, folder, progress=progress_on())
     console.print(metrics_table(metrics))
@@ -191,24 +194,106 @@ def evaluate(config: Path, overrides: tuple[str, ...], workers: int | None, outp
 
 
 @main.command()
-@click.argument("kind", type=click.Choice(["dijet"]))
+@click.argument("config", type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1)
+@set_option
+@workers_option
+@output_option
+@click.option("--follow/--once", help="Wait for further files that match, until Ctrl-C.  [default: once]")
+@click.option("--until-alarm", is_flag=True, help="Stop after the first alarm.")
+@click.option("--poll", type=click.FloatRange(0.1), default=5.0, show_default=True, help="Seconds between two looks.")
+@explained
+def monitor(
+    config: Path,
+    files: tuple[str, ...],
+    overrides: tuple[str, ...],
+    workers: int | None,
+    output: Path | None,
+    follow: bool,
+    until_alarm: bool,
+    poll: float,
+) -> int:
+    """Test FILES (or the data of CONFIG) batch by batch against a reference; exit code 4 if one gives the alarm."""
+    from serendip.config import GoodnessOfFit, load_config
+    from serendip.run.progress import progress_on
+    from serendip.search.monitor import monitor as watch
+
+    loaded = with_workers(load_config(config, overrides), workers)
+    if not isinstance(loaded, GoodnessOfFit):
+        raise ConfigError(f"search: Got {loaded.search}, but expected goodness_of_fit, the search that can monitor.")
+
+    def tell(line: str) -> None:
+        console.print(line, style="bold red" if "ALARM" in line else None, markup=False, soft_wrap=True)
+
+    folder = output or Path(f"runs/{config.stem}-monitor")
+    bar = progress_on()
+    watched = watch(loaded, folder, files, follow=follow, until_alarm=until_alarm, poll=poll, tell=tell, progress=bar)
+    tell(f"{watched.batches} batches, {watched.alarms} with alarm; records: {folder / 'batches.jsonl'}")
+    return ALARM if watched.alarms else 0
+
+
+@main.group()
+def simulate() -> None:
+    """Write events whose truth is known to a file."""
+
+
+seed_option = click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+file_option = click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, help=".h5, .parquet, .csv or .npz"
+)
+
+
+def _write(output: Path, events: "Events", truth: "Truth | None" = None) -> None:
+    from serendip.data.write import write_events
+
+    write_events(output, events, truth)
+    console.print(f"Wrote {len(events):,} events to {output}", soft_wrap=True)
+
+
+@simulate.command("dijet")
 @click.option("--background", type=click.IntRange(0), default=100_000, show_default=True, help="Number of events.")
 @click.option("--signal", type=click.IntRange(0), default=0, show_default=True, help="Number of events.")
 @click.option("--signal-mass", type=float, default=3500.0, show_default=True, help="GeV.")
 @click.option("--signal-width", type=float, default=100.0, show_default=True, help="GeV.")
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help=".h5, .parquet, .csv or .npz")
+@seed_option
+@file_option
 @explained
-def simulate(
-    kind: str, background: int, signal: int, signal_mass: float, signal_width: float, seed: int, output: Path
+def simulate_dijet(
+    background: int, signal: int, signal_mass: float, signal_width: float, seed: int, output: Path
 ) -> None:
-    """Write events whose truth is known: a falling dijet spectrum, with a resonance if asked for."""
-    from serendip.data.write import write_events
-    from serendip.simulate.dijet import simulate_dijet
+    """A falling dijet spectrum, with a resonance if asked for."""
+    from serendip.simulate import simulate_dijet as draw
 
-    events, truth = simulate_dijet(background, signal, signal_mass=signal_mass, signal_width=signal_width, seed=seed)
-    write_events(output, events, truth)
-    console.print(f"Wrote {len(events):,} events to {output}", soft_wrap=True)
+    _write(output, *draw(background, signal, signal_mass=signal_mass, signal_width=signal_width, seed=seed))
+
+
+@simulate.command("exponential")
+@click.option("--background", type=click.IntRange(1), default=2000, show_default=True, help="Number of events.")
+@click.option("--rate", type=float, default=8.0, show_default=True, help="Of the exponential.")
+@click.option("--signal", "signals", multiple=True, help="tail_peak, bulk_excess or bulk_peak of arXiv:1806.02350.")
+@seed_option
+@file_option
+@explained
+def simulate_exponential(background: int, rate: float, signals: tuple[str, ...], seed: int, output: Path) -> None:
+    """A falling exponential, with signals if asked for: the benchmark of learned tests."""
+    from serendip.simulate import simulate_exponential as draw
+    from serendip.simulate.exponential import published_signal
+
+    _write(output, *draw(background, [published_signal(name) for name in signals], rate=rate, seed=seed))
+
+
+@simulate.command("drift_tubes")
+@click.option("--events", type=click.IntRange(1), default=10_000, show_default=True, help="How many muons.")
+@click.option("--cathode", type=float, default=1.0, show_default=True, help="Cathode voltage over nominal.")
+@click.option("--threshold", type=float, default=1.0, show_default=True, help="Front-end threshold over nominal.")
+@seed_option
+@file_option
+@explained
+def simulate_drift_tubes(events: int, cathode: float, threshold: float, seed: int, output: Path) -> None:
+    """Muons in a drift chamber, healthy or with voltage or thresholds lowered."""
+    from serendip.simulate import simulate_drift_tubes as draw
+
+    _write(output, draw(events, cathode=cathode, threshold=threshold, seed=seed))
 
 
 @main.group()
@@ -251,10 +336,24 @@ def methods() -> None:
     console.print(table)
 
 
+@main.command("tests")
+@explained
+def list_tests() -> None:
+    """Every test of a sample against a reference: its name, what it sees, where it comes from."""
+    from serendip.stats.sample_tests import TESTS
+
+    table = Table("name", "what it does", "counts too", "learns a ratio", "source")
+    for name, test in TESTS.items():
+        table.add_row(
+            name, test.summary, "yes" if test.counts else "no", "yes" if test.has_ratio else "no", test.source
+        )
+    console.print(table)
+
+
 @main.command()
 @explained
 def schema() -> None:
     """The JSON Schema of the config."""
-    from serendip.config import Config
+    from serendip.config import json_schema
 
-    click.echo(json.dumps(Config.model_json_schema(by_alias=True), indent=2))
+    click.echo(json.dumps(json_schema(), indent=2))

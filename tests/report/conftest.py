@@ -11,6 +11,9 @@ from serendip.report import (
     DriverFeature,
     DriversPanel,
     LatentScanPanel,
+    PairMaps,
+    PairPanel,
+    RatioPanel,
     RocCurve,
     RocPanel,
     ScanPanel,
@@ -134,6 +137,28 @@ def latent_scan() -> LatentScanPanel:
     return LatentScanPanel("latent_scan", "Latent size", np.arange(1, 5), loss, 0.02 * loss, 3, auc, caption="Losses.")
 
 
+def ratio() -> RatioPanel:
+    edges = np.linspace(0, 6, 31)
+    reference = 2000 * np.diff(stats.expon.cdf(edges))
+    predicted = reference + 60 * np.diff(stats.norm.cdf(edges, 3, 0.3))
+    counts = rng_for(1, "ratio").poisson(predicted).astype(float)
+    return RatioPanel(
+        "ratio_1", "What drives it: mass", "$m_{jj}$", edges, counts, counts, reference, reference / 25, predicted,
+        predicted / 25, "TeV", "shows 82 % of the shape", "Data, reference, reweighted reference.",
+    )  # fmt: skip
+
+
+def pairs() -> PairPanel:
+    x, y = np.meshgrid(np.arange(12.0), np.arange(10.0), indexing="ij")
+    bump = 6 * np.exp(-0.5 * ((x - 7) ** 2 + (y - 6) ** 2))
+    noise = rng_for(1, "pairs").normal(size=x.shape)
+    cells = PairMaps(
+        ("$m_{jj}$", "TeV"), ("$τ_{21}$", ""), np.linspace(0, 6, 13), np.linspace(0, 1, 11), bump + noise, bump,
+        x + y < 3, "shows 97 %",
+    )  # fmt: skip
+    return PairPanel("pairs", "What drives it: pairs of features", (cells,), "Residuals.")
+
+
 @pytest.fixture(scope="session")
 def panels() -> tuple:
     table = TablePanel(
@@ -145,7 +170,7 @@ def panels() -> tuple:
     return (
         uncut, spectrum(), scan(), scores(), drivers(), RocPanel("roc", "ROC on labels", curves(), "ROC."),
         SicPanel("sic", "Significance improvement", curves(), (0.01, 0.002), caption="SIC."), toys(),
-        coordinates(), latent_scan(), table,
+        coordinates(), latent_scan(), ratio(), pairs(), table,
     )  # fmt: skip
 
 

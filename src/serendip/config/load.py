@@ -4,18 +4,35 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Discriminator, TypeAdapter, ValidationError
 
+from serendip.config.analysis import Analysis
+from serendip.config.goodness_of_fit import GoodnessOfFit
 from serendip.config.schema import Config
 from serendip.errors import ConfigError, unknown_name
 
-UNION_BRANCHES = {"scan", "list", "str", "list[str]", "int", "literal['auto']"}
+SCHEMAS: dict[str, type[Analysis]] = {"resonance": Config, "goodness_of_fit": GoodnessOfFit}
+UNION_BRANCHES = {  # what pydantic adds to a path: the member of a union that was tried
+    *("scan", "list", "str", "list[str]", "int", "literal['auto']"),
+    *("dijet", "exponential", "drift_tubes"),
+    *("normalisation", "scale", "learned"),
+    *("constrained-float", "literal['data','weights']"),
+}
 
 
-def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
+class _Loader(yaml.SafeLoader):
+    """YAML in which `1e-6` is a number, as in YAML 1.2 and in Python; PyYAML alone reads it as text."""
+
+
+_Loader.add_implicit_resolver(  # type: ignore[no-untyped-call]
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
+
+
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Analysis:
     """Read a YAML config; `${NAME}` and `${NAME:-default}` stand for environment variables.
 
     Args:
@@ -30,7 +47,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}).") from error
     try:
-        given = yaml.safe_load(_expand(text))
+        given = read_yaml(_expand(text))
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: Got text that is no YAML: {error}") from error
     if not isinstance(given, dict):
@@ -42,17 +59,36 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     return make_config(given)
 
 
-def make_config(given: Mapping[str, Any]) -> Config:
-    """A config from plain values.
+def make_config(given: Mapping[str, Any]) -> Analysis:
+    """A config from plain values, of the search that they name.
 
     Raises:
         ConfigError: a key is unknown or wrong; each line of the message begins with the key's path.
     """
+    search = given.get("search")
+    if search not in SCHEMAS:
+        missing = "search: missing; expected one of: " + ", ".join(sorted(SCHEMAS))
+        raise ConfigError(missing if search is None else "search: " + unknown_name("search", str(search), SCHEMAS))
+    schema = SCHEMAS[search]
     try:
-        return Config.model_validate(given)
+        return schema.model_validate(given)
     except ValidationError as error:
-        lines = [_say(detail) for detail in error.errors()]
+        lines = [_say(detail, schema) for detail in error.errors()]
         raise ConfigError("\n".join(dict.fromkeys(lines))) from None
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of every config, for editors."""
+    return TypeAdapter(Annotated[Config | GoodnessOfFit, Discriminator("search")]).json_schema(by_alias=True)
+
+
+def read_yaml(text: str) -> Any:
+    """What YAML text says.
+
+    Raises:
+        yaml.YAMLError: it is none.
+    """
+    return yaml.load(text, Loader=_Loader)  # a SafeLoader: it makes plain values only
 
 
 def _expand(text: str) -> str:
@@ -84,7 +120,7 @@ def _override(given: dict[str, Any], override: str) -> None:
         place = place[int(key)] if isinstance(place, list) and key.isdigit() else place.setdefault(key, {})
         if not isinstance(place, dict | list):
             raise ConfigError(f"--set: Got {path!r}, but {key!r} holds a value, not a section.")
-    value = yaml.safe_load(text)
+    value = read_yaml(text)
     if isinstance(place, list):
         if not (last.isdigit() and int(last) < len(place)):
             raise ConfigError(f"--set: Got {path!r}, but {'.'.join(parents)} has entries 0 to {len(place) - 1}.")
@@ -93,12 +129,12 @@ def _override(given: dict[str, Any], override: str) -> None:
         place[last] = value
 
 
-def _say(detail: Any) -> str:
+def _say(detail: Any, schema: type[BaseModel]) -> str:
     """One pydantic complaint as a line that begins with the path of the key."""
     parts = [part for part in detail["loc"] if not (isinstance(part, str) and part in UNION_BRANCHES)]
     path = ".".join(str(part) for part in parts)
     if detail["type"] == "extra_forbidden":
-        section = _section(parts[:-1])
+        section = _section(parts[:-1], schema)
         message = unknown_name("key", str(parts[-1]), section) if section else "no such key."
     elif detail["type"] == "missing":
         message = "missing; this key has no default."
@@ -118,9 +154,9 @@ def _joined(path: str, message: str) -> str:
     return f"{path}: {message}"
 
 
-def _section(parts: Sequence[Any]) -> list[str]:
+def _section(parts: Sequence[Any], schema: type[BaseModel]) -> list[str]:
     """The keys that the section at this path knows."""
-    model: Any = Config
+    model: Any = schema
     for part in parts:
         if isinstance(part, int):
             continue

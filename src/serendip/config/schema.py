@@ -1,10 +1,10 @@
-"""What a config may say: the sections, and what must fit together between them."""
+"""The config of a resonance search, and what must fit together between its sections."""
 
-import json
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from serendip.config.analysis import Analysis
 from serendip.config.sections import (
     Background,
     Data,
@@ -16,25 +16,19 @@ from serendip.config.sections import (
     Null,
     Reference,
     Scan,
-    Section,
     Simulation,
 )
 from serendip.data import Window
-from serendip.data.expressions import parse
-from serendip.errors import InputError
 from serendip.score import METHODS
 from serendip.select.windows import spectrum_edges
 
 __all__ = ["Config", "Data", "Engine", "Gate", "Method", "Reference", "Simulation"]
 
 
-class Config(Section):
-    """A whole analysis."""
+class Config(Analysis):
+    """A search for a resonance."""
 
     search: Literal["resonance"] = Field(description="which analysis")
-    data: Data = Field(description="where the events come from")
-    features: dict[str, str] = Field(min_length=1, description="name: column or expression")
-    units: dict[str, str] = Field({}, description="of features, for axes: `{mj_light: GeV}`")
     mass: Mass = Field(description="the resonant variable")
     windows: Annotated[
         Annotated[Scan, Tag("scan")] | Annotated[list[tuple[float, float]], Tag("list")],
@@ -50,11 +44,6 @@ class Config(Section):
     null: Null = Field(Null(), description="the toys")
     gate: Gate = Field(Gate(), description="limits of the validity gate")
     evaluate: Evaluate = Field(Evaluate(), description="for `serendip evaluate` alone")
-    engine: Engine = Field(Engine(), description="where tasks run; may change between two starts of one run")
-    output: str | None = Field(
-        None, description="run folder; `runs/` and the name of the file if not given; `-o` goes before it"
-    )
-    seed: int = Field(1, ge=0, description="of everything random but the seeds of `data`, `reference` and `simulation`")
 
     @model_validator(mode="before")
     @classmethod
@@ -64,8 +53,6 @@ class Config(Section):
             if "method" in given:
                 methods = given["method"] if isinstance(given["method"], list) else [given["method"]]
                 given["method"] = [{"name": m} if isinstance(m, str) else m for m in methods]
-            if isinstance(given.get("features"), list):
-                given["features"] = {name: name for name in given["features"]}
         return given
 
     @model_validator(mode="after")
@@ -80,11 +67,6 @@ class Config(Section):
                 f"features: Got {self.mass.name!r}, the mass itself, but expected features that do not know it. "
                 "A method that sees the mass finds every window anomalous."
             )
-        for name, text in self.features.items():
-            if self.data.truth in _columns_of(name, text):
-                raise ValueError(
-                    f"features.{name}: Got {self.data.truth!r}, the truth, but expected what data have too."
-                )
         for method in self.method:
             if "truth" in METHODS[method.name].needs and self.data.truth is None and self.data.simulate is None:
                 raise ValueError(f"data.truth: missing, but {method.name} needs the column that is 1 for signal.")
@@ -121,24 +103,3 @@ class Config(Section):
         """Bin edges of the spectrum, shape (bins + 1,)."""
         windows = self.scan_windows()
         return spectrum_edges(self.mass.range, windows, self.mass.bin_width or min(w.width for w in windows) / 8)
-
-    def resolved(self) -> dict[str, Any]:
-        """Everything, defaults included, as plain values for config.yaml."""
-        return self.model_dump(mode="json", by_alias=True)
-
-    def recorded(self) -> dict[str, Any]:
-        """What a run folder keeps: everything but where the folder is."""
-        return {key: value for key, value in self.resolved().items() if key != "output"}
-
-    def analysis(self) -> str:
-        """What the result depends on, as canonical JSON: all but the engine and the output folder."""
-        plain = {key: value for key, value in self.resolved().items() if key not in ("engine", "output")}
-        return json.dumps(plain, sort_keys=True)
-
-
-def _columns_of(name: str, text: str) -> frozenset[str]:
-    """The columns that a feature is computed from."""
-    try:
-        return frozenset(parse(text).names)
-    except InputError as error:
-        raise ValueError(f"features.{name}: {error}") from None

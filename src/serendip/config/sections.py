@@ -1,12 +1,14 @@
 """The sections of a config: every key, its type, its default, what it means."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from inspect import signature
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from serendip.config.section import Section, known
+from serendip.config.simulated import Simulate
 from serendip.data import Window
 from serendip.errors import unknown_name
 from serendip.run.nulls import NULLS
@@ -17,41 +19,11 @@ from serendip.select.windows import resolution_windows, step_windows
 from serendip.stats.families import FAMILIES, Family
 
 
-def known(kind: str, names: Collection[Any]) -> BeforeValidator:
-    """Accept the keys of a registry only, and name the nearest for any other."""
-
-    def check(name: str) -> str:
-        if name not in names:
-            raise ValueError(unknown_name(kind, name, [one for one in names if one is not None]))
-        return name
-
-    return BeforeValidator(check)
-
-
-class Section(BaseModel):
-    """A part of the config: frozen, and without keys that nobody reads."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
 class Inject(Section):
     """Keep all background events of a labelled file, and draw this many of its signal events."""
 
     signal: int = Field(ge=0, description="how many")
     seed: int = Field(1, ge=0, description="which ones")
-
-
-class Simulate(Section):
-    """Events from the built-in dijet simulator, in place of a file."""
-
-    background: int = Field(ge=100, description="events, over 2–6.5 TeV")
-    signal: int = Field(0, ge=0, description="events of the resonance")
-    signal_mass: float = Field(3500.0, gt=0, description="GeV")
-    signal_width: float = Field(100.0, gt=0, description="standard deviation, GeV")
-    mass_correlation: float = Field(
-        0.0, description="c: `mj_light` and `dmj` are shifted by c · m; a trap to try the gate on"
-    )
-    seed: int = Field(1, ge=0, description="of the events")
 
 
 class Data(Section):
@@ -61,7 +33,7 @@ class Data(Section):
         None, description="file, pattern, or list of them; `file.root:tree` names a part"
     )
     name: str | None = Field(None, description="a set of the catalogue (`serendip data list`)")
-    simulate: Simulate | None = Field(None, description="in place of a file")
+    simulate: Simulate | None = Field(None, description="a built-in simulator, in place of a file")
     where: str | None = Field(None, description="only events for which this expression holds")
     weight: str | None = Field(None, description="column or expression; weights of either sign; 1 if not given")
     observers: list[str] = Field(

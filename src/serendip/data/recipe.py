@@ -138,7 +138,7 @@ def _check_roles(
     observers: Mapping[str, Expression],
     mass_name: str,
 ) -> None:
-    if mass_name in features:
+    if MASS in roles and mass_name in features:
         raise InputError(f"features.{mass_name}: Got the name of the mass, but expected another.")
     forbidden = dict.fromkeys(observers, "an observer")
     forbidden |= {name: role for role in (WEIGHT, TRUTH) if role in roles for name in roles[role].names}

@@ -14,6 +14,7 @@ from serendip.report.panels import (
     TailCurve,
     ToyPanel,
 )
+from serendip.report.ratio_panels import PairMaps, PairPanel, RatioPanel
 from serendip.report.score_panels import DriverFeature, DriversPanel, RocCurve, RocPanel, ScorePanel, SicPanel
 from serendip.report.tables import result_table
 
@@ -23,7 +24,10 @@ __all__ = [
     "DriverFeature",
     "DriversPanel",
     "LatentScanPanel",
+    "PairMaps",
+    "PairPanel",
     "Panel",
+    "RatioPanel",
     "RocCurve",
     "RocPanel",
     "ScanPanel",

@@ -39,6 +39,8 @@ from serendip.report.panels import (
     SpectrumPanel,
     ToyPanel,
 )
+from serendip.report.ratio_figures import draw_pairs, draw_ratio
+from serendip.report.ratio_panels import PairPanel, RatioPanel
 from serendip.report.score_figures import draw_drivers, draw_roc, draw_score, draw_sic
 
 
@@ -247,4 +249,6 @@ DRAWINGS: dict[type, Callable[[Any], Figure]] = {
     ToyPanel: _toys,
     CoordinatePanel: draw_coordinates,
     LatentScanPanel: draw_latent_scan,
+    RatioPanel: draw_ratio,
+    PairPanel: draw_pairs,
 }

@@ -27,6 +27,7 @@ from serendip.report.tables import (
     format_z,
     is_upper_limit,
     is_valid,
+    meanings,
     sorted_checks,
     validity_text,
 )
@@ -84,6 +85,7 @@ def write_report(
     page = _template().render(
         result=result,
         facts=facts(result),
+        meanings=meanings(result),
         checks=[{**_WITHOUT, **check} for check in sorted_checks(result)],
         failed=[{**_WITHOUT, **check} for check in failed_checks(result)],
         valid=is_valid(result),

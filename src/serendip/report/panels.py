@@ -10,6 +10,7 @@ from serendip.data.window import Window
 from serendip.errors import InputError
 from serendip.report.columns import Numbers, Points, require_lengths, require_rising, stacked
 from serendip.report.outlier_panels import CoordinatePanel, LatentScanPanel
+from serendip.report.ratio_panels import PairPanel, RatioPanel
 from serendip.report.score_panels import DriversPanel, RocPanel, ScorePanel, SicPanel
 
 
@@ -198,6 +199,8 @@ FigurePanel = (
     | ToyPanel
     | CoordinatePanel
     | LatentScanPanel
+    | RatioPanel
+    | PairPanel
 )
 Panel = FigurePanel | TablePanel
 

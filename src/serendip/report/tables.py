@@ -67,9 +67,9 @@ def format_how(p_value: Mapping[str, Any]) -> str:
 
 
 def facts(result: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What the headline says beside the p-values: best window, its events, trials; only what is there."""
+    """What the headline says beside the p-values: the best window or statistic, its events, trials; only what is there."""
     best, trials = result.get("best") or {}, result.get("trials") or {}
-    rows = []
+    rows = _statistic_facts(best) if best.get("test") else []
     if best.get("window"):
         window = "–".join(f"{edge:g}" for edge in best["window"])
         rows.append(("Best window", f"{window} {best.get('unit', '')}".strip()))
@@ -84,6 +84,27 @@ def facts(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     if trials:
         rows.append(("Trials", " × ".join(f"{count} {counted(what, count)}" for what, count in trials.items())))
     return rows
+
+
+def _statistic_facts(best: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The most significant test, and its statistic among those of toys."""
+    column = best.get("column")
+    rows = [("Most significant test", f"{best['test']}, {column}" if column else best["test"])]
+    value = format_number(best["statistic"], 4)
+    if best.get("toy_median") is not None:
+        low, high = (format_number(edge) for edge in best["toy_interval"])
+        value += f"; toys {format_number(best['toy_median'])}, 68 % of them in [{low}, {high}]"
+    return [*rows, ("Statistic", value)]
+
+
+def meanings(result: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """What global and local p are of, in this search."""
+    if (result.get("best") or {}).get("test"):
+        return ("global", "all tests with all their settings, combined"), ("local", "the most significant one alone")
+    return (
+        ("global", "every window, cut and method, each choice repeated"),
+        ("local", "the best window alone, before the look-elsewhere effect"),
+    )
 
 
 def counted(noun: str, count: float) -> str:

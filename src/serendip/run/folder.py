@@ -118,19 +118,27 @@ class RunFolder:
 
     def log(self, event: str, **fields: object) -> None:
         """Append one dated line to the log; lines of processes that write at once do not mix."""
-        line = json.dumps(
-            {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event} | _strict(fields)
-        )
-        with _named_errors(self.path / LOG):
-            handle = os.open(self.path / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-            try:
-                os.write(handle, f"{line}\n".encode())
-            finally:
-                os.close(handle)
+        self.append_json(LOG, {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event} | fields)
 
     def read_log(self) -> list[dict[str, Any]]:
         """The lines of the log; one that a kill cut short is left out."""
-        path = self.path / LOG
+        return self.read_lines(LOG)
+
+    def append_json(self, name: str, value: Mapping[str, Any]) -> None:
+        """Append one line of JSON to `name`, at one stroke; after a line that a full disk cut short, a new one begins."""
+        path, line = self.path / name, json.dumps(_strict(value), ensure_ascii=False, allow_nan=False)
+        with _named_errors(path):
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+            try:
+                end = os.lseek(handle, 0, os.SEEK_END)
+                torn = end > 0 and os.pread(handle, 1, end - 1) != b"\n"
+                os.write(handle, f"{chr(10) if torn else ''}{line}\n".encode())
+            finally:
+                os.close(handle)
+
+    def read_lines(self, name: str) -> list[dict[str, Any]]:
+        """The lines that `append_json` wrote, without those cut short; none where there is no such file."""
+        path = self.path / name
         return list(_whole_lines(_read_text(path))) if path.exists() else []
 
     def lock(self, shard: tuple[int, int] = (0, 1)) -> AbstractContextManager[None]:

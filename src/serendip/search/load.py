@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from serendip.config import Config
+from serendip.config import Analysis, Config
 from serendip.config.schema import Data, Reference, Simulation
+from serendip.config.sections import Mass
 from serendip.data import Events, Truth, Window
 from serendip.data.catalogue import fetch
 from serendip.data.expressions import parse
@@ -15,14 +16,14 @@ from serendip.data.readers import read_recipe
 from serendip.data.recipe import Recipe
 from serendip.errors import ConfigError, InputError, TooFewEventsError, unknown_name
 from serendip.run.provenance import sha256_of
+from serendip.search.simulators import simulated
 from serendip.seeds import rng_for
-from serendip.simulate.dijet import simulate_dijet
 
 
-def input_files(config: Config) -> list[dict[str, Any]]:
+def input_files(config: Analysis) -> list[dict[str, Any]]:
     """Name, hash and size in bytes of every file that the config reads."""
     paths = [*_paths(config.data)]
-    for sample in (config.reference, config.simulation):
+    for sample in (getattr(config, "reference", None), getattr(config, "simulation", None)):
         if sample is not None and sample.path is not None:
             paths += _as_list(sample.path)
     files = [Path(path.rsplit(":", 1)[0] if not Path(path).exists() else path) for path in map(str, paths)]
@@ -41,13 +42,18 @@ def _paths(data: Data) -> list[str]:
 
 def load(config: Config, data: Data) -> tuple[Events, Truth | None]:
     """The sample within the mass range, and its truth where a column is named."""
+    return _in_range(config, *load_all(config, data, config.mass))
+
+
+def load_all(config: Analysis, data: Data, mass: Mass | None = None) -> tuple[Events, Truth | None]:
+    """The sample that a section names, and its truth where a column is named or the simulator tells."""
     if data.simulate is not None:
-        events, truth = _simulated(config, data)
-        return _in_range(config, events, truth)
+        events, truth = simulated(data.simulate)
+        return with_features(config, events), truth
     recipe = Recipe(
         config.features,
-        config.mass.expression or config.mass.name,
-        config.mass.name,
+        None if mass is None else mass.expression or mass.name,
+        None if mass is None else mass.name,
         data.weight,
         data.observers,
         data.truth,
@@ -56,7 +62,7 @@ def load(config: Config, data: Data) -> tuple[Events, Truth | None]:
         data.non_finite,
     )
     reading = read_recipe(_paths(data), recipe)
-    return _in_range(config, reading.events, reading.truth)
+    return reading.events, reading.truth
 
 
 def _in_range(config: Config, events: Events, truth: Truth | None) -> tuple[Events, Truth | None]:
@@ -71,29 +77,24 @@ def _in_range(config: Config, events: Events, truth: Truth | None) -> tuple[Even
     return events[inside], None if truth is None else truth[inside]
 
 
-def _simulated(config: Config, data: Data) -> tuple[Events, Truth]:
-    """Events of the built-in simulator, their features computed by the config's expressions."""
-    assert data.simulate is not None
-    s = data.simulate
-    events, truth = simulate_dijet(
-        s.background,
-        s.signal,
-        signal_mass=s.signal_mass,
-        signal_width=s.signal_width,
-        mass_correlation=s.mass_correlation,
-        seed=s.seed,
-    )
-    assert events.m is not None  # the simulator gives a mass
-    return replace(events, columns=_evaluated(config.features, events), units={**events.units, **config.units}), truth
+def with_features(config: Analysis, events: Events) -> Events:
+    """Events of a simulator, with the config's features in place of their columns."""
+    return replace(events, columns=_evaluated(config.features, events), units={**events.units, **config.units})
 
 
 def _evaluated(expressions: dict[str, str], events: Events) -> dict[str, np.ndarray]:
     """Expressions of an events' columns and mass."""
     columns = {**events.columns} if events.m is None else {**events.columns, events.mass_name: events.m}
-    return {name: parse(text).evaluate(columns) for name, text in expressions.items()}
+    values = {}
+    for name, text in expressions.items():
+        try:
+            values[name] = parse(text).evaluate(columns)
+        except InputError as error:
+            raise type(error)(f"features.{name}: {error}") from error
+    return values
 
 
-def inject(config: Config, events: Events, truth: Truth | None) -> tuple[Events, Truth, Events]:
+def inject(config: Analysis, events: Events, truth: Truth | None) -> tuple[Events, Truth, Events]:
     """All background events and the stated number of signal events; the rest of the signal apart."""
     assert config.data.inject is not None
     assert truth is not None  # the config saw to it
@@ -101,7 +102,7 @@ def inject(config: Config, events: Events, truth: Truth | None) -> tuple[Events,
     wanted = config.data.inject.signal
     if wanted > len(signal):
         raise ConfigError(
-            f"data.inject.signal: Got {wanted}, but expected at most {len(signal)}, the signal events within mass.range."
+            f"data.inject.signal: Got {wanted}, but expected at most {len(signal)}, the signal events that were read."
         )
     drawn = rng_for(config.data.inject.seed, "inject").permutation(signal)
     keep = np.sort(np.concatenate([np.flatnonzero(~truth.is_signal), drawn[:wanted]]))
@@ -179,17 +180,20 @@ def distorted(simulation: Simulation, events: Events) -> Events:
 
 
 def _background_of(config: Config, sample: Reference) -> Events:
-    source = Data(
+    events, truth = load(config, source_of(config, sample))
+    return events if truth is None else events[~truth.is_signal]
+
+
+def source_of(config: Analysis, sample: Reference) -> Data:
+    """A background sample as a section of data, selected like the data where it says nothing else."""
+    return Data(
         path=sample.path,
         truth=sample.truth,
         where=sample.where or config.data.where,
         weight=sample.weight,
         non_finite=config.data.non_finite,
     )
-    events, truth = load(config, source)
-    return events if truth is None else events[~truth.is_signal]
 
 
 def _rows(events: Events) -> np.ndarray:
-    assert events.m is not None  # the config asks for one
-    return np.ascontiguousarray(np.column_stack([events.x(), events.m]))
+    return np.ascontiguousarray(np.column_stack([events.x(), *([] if events.m is None else [events.m])]))

@@ -41,20 +41,39 @@ class Best:
 
 
 @dataclass(frozen=True)
+class BestStatistic:
+    """The most significant of all tests and of the settings that each was made with.
+
+    Attributes:
+        test: as the config calls it.
+        column: which of its statistics: a width, a feature.
+        statistic: its value for the data.
+        toy_median: its median over toys.
+        toy_interval: the central 68 % of toys.
+    """
+
+    test: str
+    column: str
+    statistic: float
+    toy_median: float
+    toy_interval: tuple[float, float]
+
+
+@dataclass(frozen=True)
 class Result:
     """The outcome of one search.
 
     Attributes:
-        local_p: of the best window alone, from the profile likelihood.
-        global_p: of the largest significance among all windows, cuts and methods, by repeating the analysis on toys.
-        cross_checks: other ways to the same numbers: local p by toys of the fit, Gross–Vitells, tail fit.
+        local_p: of the best window, or of the best statistic, alone; None where nothing was calibrated.
+        global_p: of the largest significance among everything that was tried, by repeating the analysis on toys.
+        cross_checks: other ways to the same numbers, such as fits to the tail.
     """
 
     search: str
     method: str
-    local_p: PValue
+    local_p: PValue | None
     global_p: PValue | None
-    best: Best
+    best: Best | BestStatistic
     trials: Mapping[str, int]
     checks: tuple[Check, ...]
     seed: int
@@ -77,9 +96,9 @@ class Result:
             "schema": SCHEMA,
             "search": self.search,
             "method": self.method,
-            "local": p_value_json(self.local_p),
+            "local": None if self.local_p is None else p_value_json(self.local_p),
             "global": None if self.global_p is None else p_value_json(self.global_p),
-            "best": {**asdict(self.best), "window": list(self.best.window)},
+            "best": {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self.best).items()},
             "trials": dict(self.trials),
             "valid": self.valid,
             "checks": [asdict(check) for check in self.checks],

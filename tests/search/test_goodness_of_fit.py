@@ -1,0 +1,257 @@
+import copy
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from serendip.config import make_config
+from serendip.errors import InputError
+from serendip.search import goodness_of_fit
+from serendip.search.fit_gate import check_fit
+from serendip.search.fit_prepare import fit_prepared
+from serendip.search.fit_stability import gaussian_z, shift
+from serendip.search.fit_tasks import all_variants, null_task, observed_task
+from serendip.seeds import rng_for
+from serendip.stats.calibration import calibrate
+
+KERNEL = {"name": "nplm", "widths": [0.3], "standardise": False, "centres": 40, "penalty": 1e-5}
+SMALL = {
+    "search": "goodness_of_fit",
+    "data": {
+        "simulate": {"kind": "exponential", "background": 400, "signals": [{"events": 60, "mean": 0.8, "width": 0.02}]}
+    },
+    "features": ["x"],
+    "reference": {"simulate": {"kind": "exponential", "background": 4000, "seed": 2}},
+    "expected": 400,
+    "test": [KERNEL, "kolmogorov_smirnov"],
+    "null": {"toys": 60, "batch": 20},
+    "gate": {"min_toys": 50, "stability_toys": 20},
+}
+
+
+def small(**changes):
+    """The small config with some keys set; `a__b` means a.b."""
+    given = copy.deepcopy(SMALL)
+    for path, value in changes.items():
+        *parents, last = path.split("__")
+        place = given
+        for key in parents:
+            place = place.setdefault(key, {})
+        place[last] = value
+    return make_config(given)
+
+
+def without_timings(folder):
+    result = json.loads((folder / "result.json").read_text())
+    return {k: v for k, v in result.items() if k not in ("timing", "peak_memory_mb")}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished small search with a signal: (config, run folder, result)."""
+    folder = tmp_path_factory.mktemp("run") / "small"
+    config = small()
+    return config, folder, goodness_of_fit(config, folder)
+
+
+def test_finds_the_hidden_peak(finished):
+    _, _, result = finished
+    assert result.best.test == "nplm"
+    assert result.local_p.z > 4
+    assert result.global_p.is_limit
+    assert result.valid, [check for check in result.checks if not check.passed]
+
+
+def test_result_json_has_the_keys_of_schema_1(finished):
+    result = json.loads((finished[1] / "result.json").read_text())
+    assert result["schema"] == 1
+    assert result["search"] == "goodness_of_fit"
+    assert result["best"]["statistic"] > result["best"]["toy_interval"][1]
+    assert result["trials"] == {"statistics": 2}
+    assert {"local", "global", "valid", "checks", "events", "inputs", "config_sha256"} <= set(result)
+
+
+def test_the_report_names_the_test_and_shows_what_drives_it(finished):
+    page = (finished[1] / "report.html").read_text()
+    assert "Most significant test" in page
+    assert "all tests with all their settings" in page
+    assert {"combination.png", "toys.png"} < {path.name for path in (finished[1] / "figures").iterdir()}
+    assert {"statistics.csv", "stability.csv"} < {path.name for path in (finished[1] / "tables").iterdir()}
+
+
+def test_running_again_in_two_shards_says_the_same(finished, tmp_path):
+    config, folder, _ = finished
+    for i in range(2):
+        assert goodness_of_fit(config, tmp_path / "sharded", shard=(i, 2)) is None
+    goodness_of_fit(config, tmp_path / "sharded")
+    assert without_timings(tmp_path / "sharded") == without_timings(folder)
+
+
+def test_toys_do_not_depend_on_the_batch(finished):
+    config, _, _ = finished
+    alone = fit_prepared.__wrapped__(config.analysis())
+    other = small(null__batch=7).analysis()
+    batched = np.concatenate([null_task(other, i)["0"] for i in range(2)])[:14]
+    assert np.allclose(batched, null_task(config.analysis(), 0)["0"][:14], rtol=1e-9)
+    assert len(alone.reference) == 4000
+
+
+def test_no_toys_give_no_p_and_fail_the_gate(tmp_path):
+    result = goodness_of_fit(small(null__toys=0), tmp_path / "run")
+    assert result.global_p is None
+    assert [check.name for check in result.checks if not check.passed] == ["enough toys"]
+
+
+SOURCES = {
+    "simulator": {},
+    "redrawn": {"null__reference": "redrawn"},
+    "pool": {"reference": "file", "null__source": "independent"},
+    "splits": {"reference": "file", "null__source": "splits", "null__share": 0.8},
+    "permutation": {"reference": "file", "expected": "data"},
+}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_p_is_uniform_where_data_are_like_the_reference(source, tmp_path):
+    """Each experiment has data and toys of its own, from one stream of events."""
+    p_values = []
+    for i in range(25):
+        rng = rng_for(i, "uniform", 0)
+        changes = {"test": ["kolmogorov_smirnov"], "null__toys": 39, "null__batch": 39, **SOURCES[source]}
+        if changes.get("reference") == "file":
+            pd.DataFrame({"x": rng.exponential(1 / 8, 6000)}).to_csv(tmp_path / f"r{i}.csv", index=False)
+            changes["reference"] = {"path": str(tmp_path / f"r{i}.csv")}
+        n = rng.poisson(100)
+        pd.DataFrame({"x": rng.exponential(1 / 8, n)}).to_csv(tmp_path / f"d{i}.csv", index=False)
+        changes = {"expected": 100, **changes, "data": {"path": str(tmp_path / f"d{i}.csv")}, "seed": i}
+        if "simulate" in SMALL["reference"] and "reference" not in changes:
+            changes["reference"] = {"simulate": {"kind": "exponential", "background": 1000, "seed": 100 + i}}
+        json_config = small(**changes).analysis()
+        observed, toys = observed_task(json_config, 0)["statistics"][0], null_task(json_config, 0)["0"][:, 0]
+        p_values.append((1 + np.sum(toys >= observed)) / 40)
+    p_values = np.array(p_values)
+    assert abs(p_values.mean() - 0.5) < 4 * np.sqrt(1 / 12 / 25)
+    assert 0.12 < p_values.std() < 0.42
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data__simulate__background": 5, "data__simulate__signals": []}, "data: Got 5 events"),
+        ({"test": [{**KERNEL, "centres": 9000}]}, "test.0: Got 4000 events to draw 9000 centres"),
+        ({"null__source": "splits", "expected": 500}, "null.toys: Got 60, but expected at most"),
+        ({"null__source": "splits", "expected": 5000}, "null.source: "),
+        ({"features": {"x": "x", "one": "x - x"}}, "features.one"),
+        ({"reference": {"split": 0.5}, "data": {"simulate": {"kind": "drift_tubes", "events": 500}}}, "features.x"),
+    ],
+)
+def test_bad_input_is_named_with_its_key(changes, message, tmp_path):
+    with pytest.raises(InputError, match=message):
+        goodness_of_fit(small(**changes), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_split_of_data_without_truth_is_refused():
+    changes = {
+        "data": {"simulate": {"kind": "drift_tubes", "events": 500}},
+        "features": ["t1"],
+        "reference": {"split": 0.5},
+    }
+    with pytest.raises(InputError, match=r"reference\.split: Got data without truth"):
+        goodness_of_fit(small(**changes), "never written")
+
+
+@pytest.fixture
+def events(tmp_path):
+    """A file of events with weights and numbers."""
+    rng = rng_for(1, "events")
+    n = 3000
+    frame = pd.DataFrame({"x": rng.exponential(1 / 8, n), "y": rng.normal(size=n), "Event": np.arange(n)})
+    frame["w"] = rng.choice([0.5, 1.5], n)
+    frame.to_csv(tmp_path / "events.csv", index=False)
+    return str(tmp_path / "events.csv")
+
+
+def test_events_that_stand_in_both_samples_are_refused(events):
+    data = {"path": events, "where": "Event < 1500"}
+    with pytest.raises(InputError, match=r"reference\.where: Got 500 events that are in the data too"):
+        goodness_of_fit(small(data=data, reference={"path": events, "where": "Event >= 1000"}), "never written")
+
+
+def test_weighted_data_need_permutations(events):
+    changes = {
+        "data": {"path": events, "where": "Event % 3 == 0", "weight": "w"},
+        "reference": {"path": events, "where": "Event % 3 > 0"},
+        "test": ["kolmogorov_smirnov"],
+    }
+    with pytest.raises(InputError, match=r"null\.source: Got weighted data"):
+        goodness_of_fit(small(**changes), "never written")
+    permuted = fit_prepared(small(**changes, expected="data").analysis())
+    assert permuted.expected == pytest.approx(permuted.data.w.sum())
+
+
+def test_weights_predict_the_number_of_events(events):
+    reference = {"path": events, "where": "Event % 3 > 0", "weight": "w / 10"}
+    changes = {"data": {"path": events, "where": "Event % 30 == 0"}, "reference": reference, "expected": "weights"}
+    p = fit_prepared(small(**changes, null__toys=1).analysis())
+    assert p.expected == pytest.approx(200, rel=0.05)
+    assert p.reference.total < p.expected  # the rest was kept for toys
+
+
+def test_other_settings_of_a_kernel_are_tried_and_those_of_other_tests_are_not():
+    found = all_variants(fit_prepared(small().analysis()))
+    assert {one.number for one in found} == {0}
+    assert [one.name for one in found] == ["M ÷ 2", "M × 2", "σ ÷ 2", "σ × 2", "λ ÷ 10", "λ × 10"]
+    assert [one.tests[0].centres for one in found[:2]] == [20, 80]
+
+
+def test_z_that_hangs_on_a_setting_fails_the_gate(finished):
+    p = fit_prepared(finished[0].analysis())
+    toys = rng_for(1, "toys").chisquare(5, (60, 2))
+    calibrations = [calibrate(10.0, column) for column in toys.T]
+    moved = shift("nplm", "σ × 2", (40.0, toys[:, 0]), (6.0, toys[:, 1]), 1)
+    kept = shift("nplm", "M × 2", (40.0, toys[:, 0]), (41.0, toys[:, 0]), 1)
+    by_name = {check.name: check for check in check_fit(p, toys, calibrations, 0, [moved, kept])}
+    assert not by_name["stable in M, σ, λ"].passed
+    assert "σ × 2" in by_name["stable in M, σ, λ"].detail
+    assert {check.passed for check in check_fit(p, toys, calibrations, 0, [kept])} == {True}
+
+
+def test_toys_that_change_with_their_order_fail_the_gate(finished):
+    p = fit_prepared(finished[0].analysis())
+    toys = rng_for(1, "toys").chisquare(5, (100, 1))
+    toys[50:] += 4
+    failed = [c.name for c in check_fit(p, toys, [calibrate(10.0, toys[:, 0])], 0, []) if not c.passed]
+    assert "null p-values uniform" in failed
+
+
+def test_a_small_pool_fails_the_gate(events):
+    reference = {"path": events, "where": "Event % 3 > 0"}
+    changes = {"data": {"path": events, "where": "Event % 3 == 0"}, "reference": reference, "expected": 900}
+    p = fit_prepared(small(**changes, test=["kolmogorov_smirnov"]).analysis())
+    toys = rng_for(1, "toys").chisquare(5, (60, 1))
+    failed = [check.name for check in check_fit(p, toys, [calibrate(10.0, toys[:, 0])], 0, []) if not check.passed]
+    assert failed == ["toys independent"]
+
+
+def test_rough_z_is_that_of_a_chi_squared():
+    toys = rng_for(2, "toys").chisquare(6, (1, 4000))
+    assert gaussian_z(22.46, toys)[0] == pytest.approx(3.09, abs=0.15)  # p = 0.001
+
+
+def test_a_shifted_yield_is_no_discrepancy_where_it_is_a_nuisance(tmp_path):
+    changes = {
+        "data__simulate": {"kind": "exponential", "background": 520},
+        "test": [KERNEL],
+        "null__toys": 30,
+        "gate": {"min_toys": 30, "stability_toys": 15},
+    }
+    without = small(**changes, null__batch=30).analysis()
+    surprised = calibrate(float(observed_task(without, 0)["statistics"][0]), null_task(without, 0)["0"][:, 0])
+    nuisances = [{"name": "yield", "kind": "normalisation", "sigma": 0.3}]
+    result = goodness_of_fit(small(**changes, nuisances=nuisances), tmp_path / "with")
+    assert surprised.chi2_p.z > 3
+    assert result.global_p.z < 2
+    asked = {check.name for check in result.checks}
+    assert {"nuisance closure", "null independent of nuisances"} <= asked
