@@ -18,7 +18,7 @@ import psutil
 from serendip.run.provenance import versions
 
 HERE = Path(__file__).parent
-NAMES = ("fits", "bump_hunter", "trees", "flows", "networks", "reading", "toys")
+NAMES = ("fits", "bump_hunter", "trees", "flows", "networks", "nplm", "nplm_large", "monitor", "reading", "toys")
 PEERS = ("pyBumpHunter", "pytest-benchmark", "torch", "nflows")
 
 

@@ -1,7 +1,7 @@
 """Power on simulation and on real data, by permutations.
 
 python -m benchmarks.study_power_real higgs     # Higgs events among their background, seven masses
-python -m benchmarks.study_power_real cms       # random halves agree; a resonance and its side bands do not
+python -m benchmarks.study_power_real cms       # halves agree; a resonance and its side bands do not
 
 Needs the events that `SERENDIP_DATA` holds. `--samples`, `--toys` and `--tests` change what is run.
 """
@@ -28,11 +28,11 @@ from serendip.stats.uniformity import uniformity
 
 DATA = Path(os.environ.get("SERENDIP_DATA", Path(__file__).parents[2] / "shared" / "data"))
 MASSES = ("m_jj", "m_jjj", "m_lv", "m_jlv", "m_bb", "m_wbb", "m_wwbb")
-KINEMATICS = ("pt1", "pt2", "eta1", "eta2")  # without the angle between the muons they do not know the mass
+ETAS = ("eta1", "eta2")  # their sizes: unlike momenta they hardly move with the mass off the peak
 HIGGS_REFERENCE, HIGGS_DATA = 4000, 1000
 HIGGS_SIGNALS = (0, 50, 100, 200)
 HALF = 1000
-UPSILON = (9.3, 9.6)  # GeV
+PEAK, LOW, HIGH = (9.4, 9.52), (9.1, 9.3), (9.6, 9.7)  # GeV: the Υ(1S), and bands beside it
 
 
 @dataclass(frozen=True)
@@ -90,10 +90,10 @@ def higgs(samples: int, toys: int, tests: Sequence[str]) -> None:
 
 
 def cms(samples: int, toys: int, tests: Sequence[str]) -> None:
-    """Random halves of real events, first and second half of the runs, and the Υ(1S) against its side bands."""
-    x = columns("cms_opendata/peakdata3.csv.gz", (*KINEMATICS, "M", "Run", "Event"))
-    events, mass, runs = x[:, : len(KINEMATICS)], x[:, -3], np.lexsort((x[:, -1], x[:, -2]))
-    inside = (mass > UPSILON[0]) & (mass < UPSILON[1])
+    """Random halves of real events, early and late runs, the Υ(1S) against its side bands, and these against each other."""
+    x = columns("cms_opendata/peakdata3.csv.gz", (*ETAS, "M", "Run", "Event"))
+    events, mass, in_time = np.abs(x[:, :2]), x[:, 2], np.lexsort((x[:, 4], x[:, 3]))
+    peak, low, high = (np.flatnonzero((mass > band[0]) & (mass < band[1])) for band in (PEAK, LOW, HIGH))
 
     def some(chosen: np.ndarray, others: np.ndarray, i: int) -> Pool:
         rng = rng_for(i, "study power cms")
@@ -101,24 +101,23 @@ def cms(samples: int, toys: int, tests: Sequence[str]) -> None:
         return Pool(events[np.concatenate(parts)], HALF, i)
 
     def halves(i: int) -> Pool:
-        chosen = rng_for(i, "study power halves").permutation(len(events))
-        return some(chosen[: len(events) // 2], chosen[len(events) // 2 :], i)
+        order = rng_for(i, "study power halves").permutation(len(events))
+        return some(order[::2], order[1::2], i)
 
-    early, late = runs[: len(runs) // 2], runs[len(runs) // 2 :]
+    def median(p: np.ndarray) -> str:
+        return f"{z_from_p(float(np.median(p))):.2f}, {share(p, LEVELS[0])}"
+
     print(
-        f"\n{HALF} + {HALF} of {len(events)} events, {', '.join(KINEMATICS)}; {samples} samples, {toys} permutations each\n"
+        f"\n{HALF} + {HALF} of {len(events)} events, |η| of both muons; {samples} samples, {toys} permutations each\n"
     )
-    header("test", "random halves", "P(Z ≥ 2) there", "early and late runs, median Z", "Υ(1S) and side bands, median Z")
+    header("test", "random halves", "early and late runs, median Z, P(Z ≥ 2)", "the side bands", "Υ(1S) and side bands")
+    late = len(events) // 2
+    pairs = [(in_time[:late], in_time[late:]), (low, high), (peak, np.concatenate([low, high]))]
+    cases: list[Callable[[int], Pool]] = [halves, *(partial(some, *pair) for pair in pairs)]
     for name in tests:
-        cases: list[Callable[[int], Pool]] = [
-            halves,
-            partial(some, early, late),
-            partial(some, np.flatnonzero(inside), np.flatnonzero(~inside)),
-        ]
-        alike, in_time, resonance = (np.array([case(i).p(name, toys) for i in range(samples)]) for case in cases)
+        alike, *others = (np.array([case(i).p(name, toys) for i in range(samples)]) for case in cases)
         verdict = uniformity(alike - 0.5 / (toys + 1))  # a p of 1 would count as −8 σ
-        medians = [f"{z_from_p(float(np.median(p))):.2f}" for p in (in_time, resonance)]
-        row(name, f"{verdict.verdict}, KS p {verdict.ks_p:.2f}", share(alike, LEVELS[0]), *medians)
+        row(name, f"{verdict.verdict}, KS p {verdict.ks_p:.2f}, {share(alike, LEVELS[0])}", *map(median, others))
 
 
 def main() -> None:

@@ -104,7 +104,14 @@ def test_toys_are_chosen_by_what_there_is(changes, source, counts):
         ),
         (
             {"data": {"simulate": (one := {"kind": "drift_tubes", "events": 9})}, "reference": {"simulate": one}},
-            r"reference\.simulate: Got the data's own events",
+            r"reference\.simulate: Got the data's own random numbers",
+        ),
+        (
+            {
+                "data": {"simulate": {"kind": "drift_tubes", "events": 9, "cathode": 0.5}},
+                "reference": {"simulate": {"kind": "drift_tubes", "events": 900}},
+            },
+            r"reference\.simulate: Got the data's own random numbers",
         ),
         ({"null": {"batch": 0}}, r"null\.batch: Got 0"),
         ({"nuisances": [{"name": "n", "kind": "normalisation"}]}, r"nuisances\.0\.sigma: missing"),

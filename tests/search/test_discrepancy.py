@@ -116,6 +116,13 @@ def test_residuals_are_the_signed_root_of_the_poisson_likelihood_ratio():
     np.testing.assert_allclose(halves.residuals(found.data), np.sqrt(2) * np.array(expected), atol=1e-7)
 
 
+def test_a_bin_without_reference_has_a_residual_only_of_events_in_it():
+    data, nothing = np.array([3.0, 9.0, 0.0]), np.array([0.0, 10.0, 0.0])
+    found = Binned((np.arange(4.0),), data, data, nothing, nothing, nothing, nothing)
+    assert found.residuals(found.data)[0] < 0 < found.residuals(np.array([30.0, 0, 0]))[0]
+    np.testing.assert_array_equal(found.residuals(found.predicted), np.zeros(3))
+
+
 def test_predicted_residuals_sum_to_the_share_of_their_bins():
     f = shifted(0.4, 0.2, 0.0)
     ratio, w = np.exp(f), np.full(N, EXPECTED / N)

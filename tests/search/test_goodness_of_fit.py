@@ -1,5 +1,6 @@
 import copy
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,12 +9,14 @@ import pytest
 from serendip.config import make_config
 from serendip.errors import InputError
 from serendip.search import goodness_of_fit
-from serendip.search.fit_gate import check_fit
+from serendip.search.fit_gate import check_fit, variations_large, weight_checks
 from serendip.search.fit_prepare import fit_prepared
 from serendip.search.fit_stability import gaussian_z, shift
 from serendip.search.fit_tasks import all_variants, null_task, observed_task
 from serendip.seeds import rng_for
 from serendip.stats.calibration import calibrate
+from serendip.stats.sample_tests.nuisances import LearnedShape
+from serendip.stats.sample_tests.sample import Sample
 
 KERNEL = {"name": "nplm", "widths": [0.3], "standardise": False, "centres": 40, "penalty": 1e-5}
 SMALL = {
@@ -99,6 +102,7 @@ def test_toys_do_not_depend_on_the_batch(finished):
 
 def test_no_toys_give_no_p_and_fail_the_gate(tmp_path):
     result = goodness_of_fit(small(null__toys=0), tmp_path / "run")
+    assert result.best.toy_median is None
     assert result.global_p is None
     assert [check.name for check in result.checks if not check.passed] == ["enough toys"]
 
@@ -152,6 +156,22 @@ def test_bad_input_is_named_with_its_key(changes, message, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_an_event_file_is_refused_under_the_section_that_names_it(tmp_path):
+    frame = pd.DataFrame({"x": [0.1, np.nan] * 10, "w": [1.0, -1.0] * 10})
+    frame.to_csv(tmp_path / "bad.csv", index=False)
+    frame.fillna(0.2).to_csv(tmp_path / "cancels.csv", index=False)
+    bad, cancels = str(tmp_path / "bad.csv"), str(tmp_path / "cancels.csv")
+    for changes, message in (
+        ({"data": {"path": bad}}, "^data: .*Got non-finite"),
+        ({"data": {"path": cancels, "weight": "w"}}, r"^data\.weight: "),
+        ({"data": {"path": bad, "where": "y > 9"}}, r"^data\.where: "),
+        ({"reference": {"path": bad}}, "^reference: .*Got non-finite"),
+        ({"reference": {"path": cancels, "weight": "w"}}, r"^reference\.weight: "),
+    ):
+        with pytest.raises(InputError, match=message):
+            goodness_of_fit(small(**changes), tmp_path / "run")
+
+
 def test_a_split_of_data_without_truth_is_refused():
     changes = {
         "data": {"simulate": {"kind": "drift_tubes", "events": 500}},
@@ -168,7 +188,7 @@ def events(tmp_path):
     rng = rng_for(1, "events")
     n = 3000
     frame = pd.DataFrame({"x": rng.exponential(1 / 8, n), "y": rng.normal(size=n), "Event": np.arange(n)})
-    frame["w"] = rng.choice([0.5, 1.5], n)
+    frame["w"], frame["growing"] = rng.choice([0.5, 1.5], n), np.exp(2 * frame.x)
     frame.to_csv(tmp_path / "events.csv", index=False)
     return str(tmp_path / "events.csv")
 
@@ -177,6 +197,57 @@ def test_events_that_stand_in_both_samples_are_refused(events):
     data = {"path": events, "where": "Event < 1500"}
     with pytest.raises(InputError, match=r"reference\.where: Got 500 events that are in the data too"):
         goodness_of_fit(small(data=data, reference={"path": events, "where": "Event >= 1000"}), "never written")
+
+
+def test_one_event_that_stands_twice_hides_no_shared_ones(events, tmp_path):
+    frame = pd.read_csv(events)
+    pd.concat([frame[1000:], frame[-1:]]).to_csv(tmp_path / "reference.csv", index=False)
+    data, reference = {"path": events, "where": "Event < 1500"}, {"path": str(tmp_path / "reference.csv")}
+    with pytest.raises(InputError, match=r"reference\.path: Got 500 events that are in the data too"):
+        fit_prepared(small(data=data, reference=reference, features=["x", "y"]).analysis())
+
+
+def test_coarse_features_may_agree(tmp_path):
+    for name, seed in (("data", 1), ("reference", 2)):
+        x = rng_for(seed, "coarse").exponential(1 / 8, 2000)
+        pd.DataFrame({"x": np.round(x, 2)}).to_csv(tmp_path / f"{name}.csv", index=False)
+    paths = {name: {"path": str(tmp_path / f"{name}.csv")} for name in ("data", "reference")}
+    assert len(fit_prepared(small(**paths, null__toys=1).analysis()).data) == 2000
+
+
+def test_a_reference_drawn_with_replacement_is_refused(tmp_path):
+    """Of five copies each, one true null of seven has p < 0.05 by permutations."""
+    rng = rng_for(3, "copies")
+    x = rng.exponential(1 / 8, 3000)
+    pd.DataFrame({"x": rng.choice(x, 3000)}).to_csv(tmp_path / "reference.csv", index=False)
+    with pytest.raises(InputError, match=r"reference: Got 3000 events of which 1\d\d\d differ, but expected no copies"):
+        fit_prepared(small(reference={"path": str(tmp_path / "reference.csv")}).analysis())
+
+
+def test_toys_of_a_fixed_number_need_data_of_that_number():
+    data = {"simulate": {"kind": "exponential", "background": 430}}
+    with pytest.raises(InputError, match=r"null\.counts: Got fixed, with 400 events expected and 430 in the data"):
+        fit_prepared(small(data=data, null__counts="fixed").analysis())
+    assert fit_prepared(small(data=data, null__counts="fixed", expected=430).analysis()).source.counts == "fixed"
+
+
+@pytest.mark.parametrize(("weight", "known"), [("w / 5", False), ("w / 20", True)])
+def test_a_yield_that_the_reference_hardly_knows_fails_the_gate(events, weight, known):
+    reference = {"path": events, "where": "Event % 15 > 0", "weight": weight}
+    changes = {"data": {"path": events, "where": "Event % 15 == 0"}, "reference": reference, "expected": "weights"}
+    p = fit_prepared(small(**changes, null__toys=1, null__share=0.8).analysis())
+    assert [check.passed for check in weight_checks(p)] == [known]
+    assert weight_checks(p)[0].value == pytest.approx(1.25 * (0.2 if "/ 5" in weight else 0.05), rel=0.05)
+
+
+@pytest.mark.parametrize(("weight", "blind"), [("w", True), ("growing", False)])
+def test_permuted_weights_that_know_a_feature_fail_the_gate(events, weight, blind):
+    reference = {"path": events, "where": "Event % 3 > 0", "weight": weight}
+    changes = {"data": {"path": events, "where": "Event % 3 == 0"}, "reference": reference, "expected": "data"}
+    p = fit_prepared(small(**changes, test=["anderson_darling"]).analysis())
+    assert [check.passed for check in weight_checks(p)] == [blind]
+    unweighted = small(**{**changes, "reference": {**reference, "weight": None}}, test=["anderson_darling"])
+    assert weight_checks(fit_prepared(unweighted.analysis())) == ()
 
 
 def test_weighted_data_need_permutations(events):
@@ -233,6 +304,18 @@ def test_a_small_pool_fails_the_gate(events):
     toys = rng_for(1, "toys").chisquare(5, (60, 1))
     failed = [check.name for check in check_fit(p, toys, [calibrate(10.0, toys[:, 0])], 0, []) if not check.passed]
     assert failed == ["toys independent"]
+
+
+@pytest.mark.parametrize(("events", "large"), [(600, False), (4500, True)])
+def test_small_samples_of_a_nuisance_fail_the_gate(events, large):
+    nuisances = [{"name": "yield", "kind": "normalisation", "sigma": 0.1}]
+    p = fit_prepared(small(nuisances=nuisances, test=[KERNEL]).analysis())
+    assert variations_large(p).passed
+    rng = rng_for(1, "variations")
+    up, down = (Sample(rng.exponential(mean / 8, (events, 1)), np.full(events, 4000 / events)) for mean in (1.1, 0.9))
+    learned = LearnedShape.fit("slope", p.reference, up, down)
+    check = variations_large(replace(p, nuisances=(learned,)))
+    assert (check.passed, check.value) == (large, pytest.approx(400 / events))
 
 
 def test_rough_z_is_that_of_a_chi_squared():

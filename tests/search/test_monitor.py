@@ -225,18 +225,18 @@ def test_a_file_that_changed_since_is_refused(files, tmp_path):
 
 def test_a_reference_that_changed_since_is_refused(files, tmp_path):
     path = tmp_path / "reference.h5"
-    muons(path, 6000, seed=1)
+    muons(path, 9000, seed=1)
     config = small(reference={"path": str(path)})
     monitor(config, tmp_path / "run", files[:1], tell=lambda line: None)
     path.unlink()
-    muons(path, 6000, seed=9)
+    muons(path, 9000, seed=9)
     fitted.cache_clear()
     with pytest.raises(RunFolderError, match="reference that changed"):
         monitor(config, tmp_path / "run", files[:1], tell=lambda line: None)
 
 
 def test_a_file_of_the_reference_is_refused(tmp_path):
-    path = muons(tmp_path / "reference.h5", 6000, seed=1)
+    path = muons(tmp_path / "reference.h5", 9000, seed=1)
     with pytest.raises(InputError, match="file of the reference"):
         monitor(small(reference={"path": path}), tmp_path / "run", [path], tell=lambda line: None)
 

@@ -51,6 +51,11 @@ class Test(BaseModel):
         return make_test(self.name, **_typed(self.name, self.model_extra or {}))
 
 
+def _one_stream(a: Simulate | None, b: Simulate | None) -> bool:
+    """Whether two simulators draw from the same random numbers, be it other numbers of events, or at other settings."""
+    return a is not None and b is not None and (a.kind, a.seed) == (b.kind, b.seed)
+
+
 def _typed(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings as the test's own types: YAML knows no tuples."""
     hints, known_settings = get_type_hints(TESTS[name]), [one.name for one in fields(TESTS[name])]
@@ -61,7 +66,8 @@ def _typed(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         try:
             typed[key] = TypeAdapter(hints[key]).validate_python(value)
         except ValidationError as error:
-            raise InputError(f"{key}: Got {value!r}. {error.errors()[0]['msg']}.") from None
+            message = error.errors()[0]["msg"].replace("valid tuple", "list")
+            raise InputError(f"{key}: Got {value!r}. {message}.") from None
     return typed
 
 
@@ -107,12 +113,21 @@ class FitGate(Section):
     min_events_per_centre: float = Field(
         2.0, gt=0, description="effective reference events for each centre of a kernel"
     )
-    max_toy_overlap: float = Field(0.1, ge=0, lt=1, description="share of a toy's events that another toy holds too")
+    max_toy_overlap: float = Field(0.05, ge=0, lt=1, description="share of a toy's events that another toy holds too")
+    max_yield_variance: float = Field(
+        0.1, gt=0, description="variance of N(R) by the reference's own fluctuation, over N(R)"
+    )
+    max_weight_drift: float = Field(
+        0.05, gt=0, lt=1, description="distance of a feature with weights from itself without, where they are permuted"
+    )
     min_uniformity: float = Field(0.01, gt=0, lt=1, description="p of the agreement of the toys' two halves")
     max_z_shift: float = Field(
         0.5, gt=0, description="change of Z with the settings of a kernel, over the larger Z or over 2"
     )
     stability_toys: int = Field(50, ge=10, description="toys behind each Z of that check")
+    max_variation_share: float = Field(
+        0.1, gt=0, description="N(R) over the effective events of a sample that a nuisance is learned from"
+    )
     max_closure_auc: float = Field(
         0.52, gt=0.5, lt=1, description="of the reweighted reference against a learned nuisance's samples"
     )
@@ -168,9 +183,10 @@ class GoodnessOfFit(Analysis):
             )
         if self.source == "permutation" and self.reference.simulate is not None and self.null.reference == "redrawn":
             raise ValueError("null.reference: Got redrawn, but permutations redraw it anyway. Leave it out.")
-        if self.reference.simulate is not None and self.reference.simulate == self.data.simulate:
+        if _one_stream(self.reference.simulate, self.data.simulate):
             raise ValueError(
-                "reference.simulate: Got the data's own events, but expected others. Give it another seed."
+                "reference.simulate: Got the data's own random numbers, but expected others: events would be alike. Give it "
+                "another seed."
             )
         return self
 

@@ -142,11 +142,12 @@ def _whitening(norm: Float[np.ndarray, "q q"], jitter: float) -> Float[np.ndarra
 
 def gaussian_kernel(x: Float[np.ndarray, "n d"], z: Float[np.ndarray, "m d"], width: float) -> Float[np.ndarray, "n m"]:
     """exp(−|x − z|² / 2σ²)."""
-    if x.shape[1] <= EXACT_DIMENSIONS:
-        exponent = _differences(x / (np.sqrt(2) * width), z / (np.sqrt(2) * width))
-    else:
-        middle = z.mean(axis=0)
-        exponent = _expanded((x - middle) / width, (z - middle) / width)
+    with np.errstate(over="ignore"):  # a distance beyond all numbers is infinite, and its kernel 0
+        if x.shape[1] <= EXACT_DIMENSIONS:
+            exponent = _differences(x / (np.sqrt(2) * width), z / (np.sqrt(2) * width))
+        else:
+            middle = z.mean(axis=0)
+            exponent = _expanded((x - middle) / width, (z - middle) / width)
     return np.exp(exponent, out=exponent)
 
 

@@ -207,7 +207,7 @@ def _toys(panel: ToyPanel) -> Figure:
         ax.set_xlim(edges[0], edges[-1])
         ax.set_xlabel(safe_text(panel.statistic))
         label = f"Observed {panel.observed:.2f}: {reached} of {len(panel.toys)} toys reach it"
-        ax.axvline(panel.observed, color="black", lw=1.6, label=label if ax is left else None)
+        ax.axvline(panel.observed, 0, 0.82, color="black", lw=1.6, label=label if ax is left else None)
     heights, _, _ = left.hist(
         panel.toys, edges, color=BLUE, alpha=0.45, label=f"{len(panel.toys):,} background-only toys"
     )

@@ -65,14 +65,16 @@ class Binned:
 
         For weighted data, that of as many events as their weights are worth, Σw / Σw² a unit of weight. The squares of the
         predicted ones sum to the part of `Deviation.total` that these bins show. Source: arXiv:1007.1727, eq. 46 without a
-        cut at excesses. A bin without reference counts as holding the smallest share of it that another bin holds.
+        cut at excesses. A bin with events but no reference counts as holding
+        the smallest share that another bin holds; one with neither has no residual.
         """
         worth = self.data.sum() / self.data_variance.sum() if self.data_variance.sum() > 0 else 1.0
         filled = self.reference[self.reference > 0]
         expected = worth * np.maximum(self.reference, filled.min() if len(filled) else 1.0)
         seen = worth * np.maximum(of, 0.0)
         deviance = 2 * (special.xlogy(seen, seen / expected) - seen + expected)
-        return np.sign(seen - expected) * np.sqrt(np.maximum(deviance, 0.0))
+        residuals = np.sign(seen - expected) * np.sqrt(np.maximum(deviance, 0.0))
+        return np.where((self.reference > 0) | (of > 0), residuals, 0.0)
 
 
 def density_ratio(log_ratio: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:

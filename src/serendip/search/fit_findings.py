@@ -1,7 +1,7 @@
 """The numbers of a finished goodness-of-fit search, from which result and report are made."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -158,10 +158,12 @@ class FitFindings:
 
     def _best(self) -> BestStatistic:
         column, toys = self.columns[self.best], self.toys[:, self.best]
-        middle = [0.5 - ONE_SIGMA / 2, 0.5, 0.5 + ONE_SIGMA / 2]
-        low, median, high = np.quantile(toys, middle).tolist() if len(toys) else [float("nan")] * 3
         label = "" if column.alone else column.label
-        return BestStatistic(column.test, label, float(self.statistics[self.best]), median, (low, high))
+        best = BestStatistic(column.test, label, float(self.statistics[self.best]))
+        if not len(toys):
+            return best
+        low, median, high = np.quantile(toys, [0.5 - ONE_SIGMA / 2, 0.5, 0.5 + ONE_SIGMA / 2]).tolist()
+        return replace(best, toy_median=median, toy_interval=(low, high))
 
     def _cross_checks(self) -> dict[str, Any]:
         """Every statistic alone, in each way that its p was got."""

@@ -15,9 +15,13 @@ from serendip.search.fit_prepare import FitPrepared
 from serendip.search.fit_stability import Shift, centre_count, kernel_of
 from serendip.search.result import Check
 from serendip.stats.calibration import Calibration
+from serendip.stats.sample_tests.ecdf import Ecdf
 from serendip.stats.sample_tests.nuisance_draws import NuisanceDraws
 from serendip.stats.sample_tests.nuisances import LearnedShape
-from serendip.stats.sample_tests.toys import IndependentDraws
+from serendip.stats.sample_tests.sample import Sample
+from serendip.stats.sample_tests.toys import IndependentDraws, Permutation
+
+DRIFT_BY_CHANCE = 1.63  # of Kolmogorov's distance, in its scale: 1 % lie beyond
 
 
 def check_fit(
@@ -40,6 +44,7 @@ def check_fit(
     """
     return (
         enough_reference(p),
+        *weight_checks(p),
         toys_independent(p),
         toys_alike(p, toys),
         stable(p, shifts),
@@ -67,6 +72,51 @@ def enough_reference(p: FitPrepared) -> Check:
     )
 
 
+def weight_checks(p: FitPrepared) -> tuple[Check, ...]:
+    """What weights must fulfil; asked where they count."""
+    counted = p.config.expected == "weights" and any(test.counts for test in p.tests)
+    permuted = isinstance(p.source, Permutation) and not p.source.weightless
+    return (*([yield_known(p)] if counted else []), *([weights_know_the_features(p)] if permuted else []))
+
+
+def yield_known(p: FitPrepared) -> Check:
+    """N(R), where it is the reference's sum of weights, is known much better than data fluctuate."""
+    limit = p.config.gate.max_yield_variance
+    value = float(p.reference.w @ p.reference.w / p.reference.total)
+    return Check(
+        "yield known",
+        bool(value <= limit),
+        value,
+        f"variance of N(R) at most {limit:g} of N(R)",
+        "Σw²/Σw of the reference. Toys take N(R) for exact, while data differ from it by the reference's fluctuation too, "
+        "and the p of a test that sees the number of events is too small. Give more reference events of smaller weight, "
+        "or take expected: data.",
+    )
+
+
+def weights_know_the_features(p: FitPrepared) -> Check:
+    """Weights do not depend on the features, as permutations take for granted when they give an event another's weight."""
+    limit = p.config.gate.max_weight_drift
+    value = max(weight_drift(p.data), weight_drift(p.reference))
+    return Check(
+        "weights know the features",
+        bool(value <= limit),
+        value,
+        f"distance at most {limit:g}",
+        "Kolmogorov's distance of a feature with weights from the same without, beyond what chance gives; the largest, in "
+        "data and reference. Permuted weights fluctuate elsewhere than the true ones do, and p is too small or too large. "
+        "Unweight the events, or take null.source: independent.",
+    )
+
+
+def weight_drift(sample: Sample) -> float:
+    """The largest distance of a feature's distribution with weights from that without, less that of random weights."""
+    equal = np.ones(len(sample))
+    chance = DRIFT_BY_CHANCE * np.sqrt(max(1 / effective_size(sample.w) - 1 / len(sample), 0.0))
+    apart = [np.abs(Ecdf.fit(x, sample.w).shares - Ecdf.fit(x, equal).shares).max() for x in sample.x.T]
+    return max(float(max(apart) - chance), 0.0)
+
+
 def toys_independent(p: FitPrepared) -> Check:
     """Toys do not all share the fluctuations of the events they are drawn from."""
     limit = p.config.gate.max_toy_overlap
@@ -80,7 +130,7 @@ def toys_independent(p: FitPrepared) -> Check:
         value,
         f"at most {limit:g} of a toy's events in another toy",
         "The share of a toy's events that a second toy holds too: 0 from a simulator, from disjoint splits, and for "
-        "permutations, which are exact. Toys drawn from few events fluctuate too little about each other, and the p is too "
+        "permutations. Toys drawn from few events fluctuate too little about each other, and the p is too "
         "small. Keep more events for toys (null.share), or take null.source: permutation.",
     )
 
@@ -122,7 +172,22 @@ def nuisance_checks(
     """What τ − Δ takes for granted; asked where there are nuisances."""
     if not p.nuisances:
         return ()
-    return nuisance_closure(p), null_independent(p, toys, thrown)
+    return variations_large(p), nuisance_closure(p), null_independent(p, toys, thrown)
+
+
+def variations_large(p: FitPrepared) -> Check:
+    """The samples that a nuisance was learned from fluctuate much less than data do."""
+    limit = p.config.gate.max_variation_share
+    value = max((p.expected / one.size for one in p.nuisances if isinstance(one, LearnedShape)), default=0.0)
+    return Check(
+        "nuisance samples large",
+        bool(value <= limit),
+        float(value),
+        f"N(R) at most {limit:g} of a variation's effective events",
+        "For the worst nuisance; 0 where none is learned from samples of its own. Data at ν = ±1 differ from what was "
+        "learned by the fluctuations of these samples, toys do not: they are thrown by it. The p is then too small. Give "
+        "more events of the variations.",
+    )
 
 
 def nuisance_closure(p: FitPrepared) -> Check:

@@ -55,10 +55,10 @@ def toy_panels(found: FitFindings) -> Iterator[ToyPanel]:
 
 
 def chi_squared_curve(fit: ChiSquaredFit, toys: np.ndarray, observed: float) -> TailCurve:
-    """The χ² fitted to the toys."""
+    """The χ² fitted to the toys; its label is short, as the figure has room for no more."""
     t = np.linspace(max(float(toys.min()), 0.0), max(float(toys.max()), observed) * 1.05, 200)
     flagged = ", flagged" if fit.flagged else ""
-    label = f"χ², {fit.dof:.1f} ± {fit.error:.1f} degrees of freedom{flagged}"
+    label = f"χ²({fit.dof:.1f} ± {fit.error:.1f}){flagged}"
     return TailCurve(t, np.maximum(np.exp(log_chi_squared_tail(t, fit.dof)), 1e-300), fit.ks_p, label)
 
 

@@ -22,6 +22,7 @@ from serendip.stats.sample_tests.nuisances import Nuisance
 from serendip.stats.sample_tests.tau_delta import with_nuisances
 
 FEWEST = 10  # events of data or reference that anything can be said of
+MOST_COPIES = 0.1  # share of the reference's events that others are equal to, where no event of the data is
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +89,7 @@ def fit_prepared(config_json: str) -> FitPrepared:
         InputError: a file, a column or a value cannot be used; the message says which.
     """
     config = GoodnessOfFit.model_validate_json(config_json)
-    events, truth = load_all(config, config.data)
+    events, truth = _read("data", config, config.data)
     if config.data.inject is not None:
         events, truth, _ = inject(config, events, truth)
     if config.reference.split is not None:
@@ -96,10 +97,12 @@ def fit_prepared(config_json: str) -> FitPrepared:
     else:
         background = read_reference(config)
         _refuse_shared(config, background, events)
+    _refuse_copies(background, events)
     for name, sample in (("data", events), ("reference", background)):
         _require(name, sample)
     data, reference = as_sample(events), as_sample(background)
     expected = expected_events(config, data, reference)
+    _require_count(config, data, expected)
     whole = reference.total
     reference, source = toy_source(config, data, reference, expected)
     if not config.nuisances:
@@ -123,11 +126,24 @@ def read_reference(config: GoodnessOfFit) -> Events:
     """
     reference = config.reference
     source = source_of(config, reference) if reference.simulate is None else Data(simulate=reference.simulate)
-    try:
-        events, truth = load_all(config, source)
-    except InputError as error:
-        raise type(error)(f"reference: {error}") from error
+    events, truth = _read("reference", config, source)
     return events if truth is None else events[~truth.is_signal]
+
+
+def _read(name: str, config: GoodnessOfFit, source: Data) -> tuple[Events, Truth | None]:
+    """What a section names; a message that says nothing of a key begins with the section."""
+    try:
+        return load_all(config, source)
+    except InputError as error:
+        raise type(error)(_under(name, str(error))) from error
+
+
+def _under(name: str, message: str) -> str:
+    """A message below the section's name; features stand beside the data."""
+    key = message.partition(":")[0].partition(".")[0]
+    if key == "features" and name == "data":
+        return message
+    return f"{name}.{message}" if key in Data.model_fields else f"{name}: {message}"
 
 
 def read_nuisances(config: GoodnessOfFit, reference: Sample, kept: float) -> tuple[Nuisance, ...]:
@@ -149,14 +165,22 @@ def expected_events(config: GoodnessOfFit, data: Sample, reference: Sample) -> f
     return reference.total if config.expected == "weights" else float(config.expected)
 
 
+def _require_count(config: GoodnessOfFit, data: Sample, expected: float) -> None:
+    """Toys of one size say nothing about data of another: their number alone would be a discrepancy."""
+    if config.counts == "fixed" and config.expected != "data" and round(expected) != len(data):
+        raise InputError(
+            f"null.counts: Got fixed, with {expected:g} events expected and {len(data)} in the data, but expected as many. "
+            "Take poisson where the number is tested, or expected: data where it is not."
+        )
+
+
 def _refuse_shared(config: GoodnessOfFit, reference: Events, events: Events) -> None:
     """Events that stand in both samples pull them together and make the p-value too large."""
     if _same_file(config.reference, config.data):
         shared = int(np.isin(reference.observers["row"], events.observers["row"]).sum())
-    elif _repeats(reference):
-        return  # of features that take few values, equal ones say nothing
     else:
         shared = int(also_in(reference, events).sum())
+        shared = shared if shared > _alike_by_chance(reference, events) else 0
     if shared:
         raise InputError(
             f"reference.{'where' if _same_file(config.reference, config.data) else 'path'}: Got {shared} events that are in "
@@ -164,12 +188,28 @@ def _refuse_shared(config: GoodnessOfFit, reference: Events, events: Events) -> 
         )
 
 
+def _refuse_copies(reference: Events, events: Events) -> None:
+    """A reference of copies knows less than its number of events says, and shares them with the toys drawn from it.
+
+    Where features take few values, events of the data have twins in the reference as often as its own have; copies have not.
+    """
+    _, counts = np.unique(reference.x(), axis=0, return_counts=True)
+    copied = float(counts[counts > 1].sum()) / len(reference)
+    if min(copied, float(np.mean(counts > 1))) > MOST_COPIES and also_in(events, reference).mean() < copied / 2:
+        raise InputError(
+            f"reference: Got {len(reference)} events of which {len(counts)} differ, but expected no copies: toys would "
+            "fluctuate less than data. Give each event once, with a weight if it must count more."
+        )
+
+
 def _same_file(reference: FitReference, data: Data) -> bool:
     return reference.path is not None and reference.path == data.path
 
 
-def _repeats(events: Events) -> bool:
-    return len(np.unique(events.x(), axis=0)) < len(events)
+def _alike_by_chance(reference: Events, events: Events) -> float:
+    """How many of the reference's events may have a twin in the data: twice as many as have one in the reference itself."""
+    _, counts = np.unique(reference.x(), axis=0, return_counts=True)
+    return 2 * float(counts[counts > 1].sum()) * max(1.0, len(events) / len(reference))
 
 
 def _require(name: str, events: Events) -> None:
@@ -184,7 +224,7 @@ def _require(name: str, events: Events) -> None:
     try:
         check_features(replace(events, m=None, mass_name=""))  # no feature is the mass of a search without one
     except InputError as error:
-        raise type(error)(f"{name}: {error}") from error
+        raise type(error)(_under(name, str(error))) from error
 
 
 def sample_summary(p: FitPrepared) -> Mapping[str, Any]:

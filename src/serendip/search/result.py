@@ -48,15 +48,15 @@ class BestStatistic:
         test: as the config calls it.
         column: which of its statistics: a width, a feature.
         statistic: its value for the data.
-        toy_median: its median over toys.
+        toy_median: its median over toys; None without any.
         toy_interval: the central 68 % of toys.
     """
 
     test: str
     column: str
     statistic: float
-    toy_median: float
-    toy_interval: tuple[float, float]
+    toy_median: float | None = None
+    toy_interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,15 @@ from serendip.stats.p_value import PValue, toy_p_value, z_from_log_p
 from serendip.stats.tail import ENOUGH_TOYS, TailFit, tail_p_value
 
 ENOUGH_TO_FIT = 20  # toys above 0; fewer cannot tell a χ² from anything else
+ENOUGH_TO_QUOTE = 100  # fewer toys cannot show that a χ² is wrong
 ENOUGH_FOR_TAIL = 200
+FARTHEST = 1000.0  # how many times rarer than the rarest toy a p may be before its distance is said
 SMALLEST_KS_P = 0.05
 SMALLEST_TAIL_P = 0.01  # of the count beyond the fit's 95 % quantile
 LARGEST_SHARE_BELOW = 0.01  # of toys at or below 0, where a χ² has none
 RESAMPLES = 200
 SMALLEST_DOF = 1e-9
+STEP = 1e-4  # of derivatives by ln dof and ln scale
 TERMS = 300  # of the continued fraction
 
 
@@ -33,6 +36,7 @@ class ChiSquaredFit:
         ks_p: p of the Kolmogorov–Smirnov distance between toys and fit, by parametric bootstrap with refits.
         flagged: whether a p of this fit must not be quoted.
         reason: why; empty if not flagged.
+        free: dof and scale of a χ² whose scale is fitted too; the scale of a true χ² is 1 within errors.
     """
 
     dof: float
@@ -41,13 +45,31 @@ class ChiSquaredFit:
     ks_p: float
     flagged: bool
     reason: str
+    free: tuple[float, float]
 
     def p_value(self, observed: float) -> PValue:
-        """The p of an observation; the interval is that of dof ± error, and knows nothing of a wrong shape."""
-        edges = (max(self.dof - self.error, SMALLEST_DOF), self.dof, self.dof + self.error)
-        log_p = [float(log_chi_squared_tail(np.array([observed]), dof)[0]) for dof in edges]
-        low, p, high = (max(math.exp(value), 5e-324) for value in log_p)
-        return PValue(p, (low, high), "χ² fit", self.n_toys, z_from_log_p(log_p[1]))
+        """The p of an observation.
+
+        The interval holds that of dof ± error, and that of the χ² with a free scale: a statistic that is nearly a χ² may
+        have another spread, which few toys do not tell. It knows nothing of another shape of the tail.
+        """
+        log_p = _log_tail(observed, self.dof)
+        edges = [_log_tail(observed, max(self.dof + sign * self.error, SMALLEST_DOF)) for sign in (-1, 1)]
+        free, error = self._free_log_p(observed)
+        ends = min(*edges, free - error), log_p, max(*edges, free + error)
+        low, p, high = (max(math.exp(min(value, 0.0)), 5e-324) for value in ends)
+        return PValue(p, (low, high), "χ² fit", self.n_toys, z_from_log_p(log_p))
+
+    def _free_log_p(self, observed: float) -> tuple[float, float]:
+        """ln p with the scale free, and its error by the Fisher information of ln dof and ln scale."""
+        dof, scale = self.free
+        a = dof / 2
+        information = self.n_toys * np.array([[a**2 * special.polygamma(1, a), a], [a, a]])
+        t, up, down = observed / scale, math.exp(STEP), math.exp(-STEP)
+        by_dof = _log_tail(t, dof * up) - _log_tail(t, dof * down)
+        by_scale = _log_tail(t * down, dof) - _log_tail(t * up, dof)
+        gradient = np.array([by_dof, by_scale]) / (2 * STEP)
+        return _log_tail(t, dof), math.sqrt(gradient @ np.linalg.solve(information, gradient))
 
 
 @dataclass(frozen=True)
@@ -124,7 +146,7 @@ def fit_chi_squared(toys: Float[np.ndarray, " n"], *, seed: int = 0, resamples: 
     error = 2 / math.sqrt(len(positive) * special.polygamma(1, dof / 2))
     ks_p = _bootstrap_ks_p(toys, dof, resamples, seed)
     reason = _faults(toys, dof, ks_p)
-    return ChiSquaredFit(dof, error, len(toys), ks_p, bool(reason), reason)
+    return ChiSquaredFit(dof, error, len(toys), ks_p, bool(reason), reason, _fitted_with_scale(positive))
 
 
 def fitted_dof(t: Float[np.ndarray, "fits n"]) -> Float[np.ndarray, " fits"]:
@@ -134,6 +156,19 @@ def fitted_dof(t: Float[np.ndarray, "fits n"]) -> Float[np.ndarray, " fits"]:
     for _ in range(8):  # Newton from Minka's start; five reach the last digit
         half = half - (special.digamma(half) - target) / special.polygamma(1, half)
     return 2 * half
+
+
+def _fitted_with_scale(t: Float[np.ndarray, " n"]) -> tuple[float, float]:
+    """Degrees of freedom and scale of greatest likelihood: ln a − ψ(a) = ln ⟨t⟩ − ⟨ln t⟩ for a = dof / 2."""
+    apart = max(math.log(t.mean()) - float(np.log(t).mean()), 1e-12)
+    a = (3 - apart + math.sqrt((apart - 3) ** 2 + 24 * apart)) / (12 * apart)
+    for _ in range(5):  # Minka's Newton steps in 1/a
+        a = 1 / (1 / a + (math.log(a) - special.digamma(a) - apart) / (a - a**2 * special.polygamma(1, a)))
+    return 2 * float(a), float(t.mean() / (2 * a))
+
+
+def _log_tail(t: float, dof: float) -> float:
+    return float(log_chi_squared_tail(np.array([t]), dof)[0])
 
 
 def log_chi_squared_tail(t: Float[np.ndarray, "*n"], dof: float | Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
@@ -170,6 +205,8 @@ def _ks_distance(t: Float[np.ndarray, "fits n"], dof: Float[np.ndarray, " fits"]
 
 def _faults(toys: Float[np.ndarray, " n"], dof: float, ks_p: float) -> str:
     faults = []
+    if len(toys) < ENOUGH_TO_QUOTE:
+        faults.append(f"only {len(toys)} toys test it")
     if ks_p < SMALLEST_KS_P:
         faults.append(f"the fit is poor (KS p = {ks_p:.2g})")
     beyond = int(np.sum(toys > stats.chi2.isf(0.05, dof)))
@@ -202,8 +239,10 @@ def _choose(
         return p, f"{reached} of {p.n_toys} toys reach the observation"
     few = f"{reached or 'none'} of {p.n_toys} toys reach the observation"
     if chi2 is not None and not chi2.flagged:
-        return chi2.p_value(observed), (
-            f"{few}; χ² with {chi2.dof:.2f} ± {chi2.error:.2f} degrees of freedom, KS p = {chi2.ks_p:.2g}"
+        quoted = chi2.p_value(observed)
+        far = "; far beyond where toys test it" if quoted.p * p.n_toys * FARTHEST < 1 else ""
+        return quoted, (
+            f"{few}; χ² with {chi2.dof:.2f} ± {chi2.error:.2f} degrees of freedom, KS p = {chi2.ks_p:.2g}{far}"
         )
     rejected = "no χ² can be fitted" if chi2 is None else f"χ² flagged, as {chi2.reason}"
     if tail is not None and not tail.flagged:

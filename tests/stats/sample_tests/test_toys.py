@@ -85,6 +85,15 @@ def test_no_event_is_drawn_twice_into_a_toy_and_its_reference():
     assert len(np.unique(together)) == len(together)
 
 
+def test_a_redrawn_reference_keeps_its_weights():
+    """At unit weight it would fluctuate less than the observed one."""
+    w = np.random.default_rng(0).uniform(0.5, 1, 400)
+    toy = IndependentDraws(numbered(400, w), 50, redraw=200).toy(0)
+    np.testing.assert_array_equal(toy.reference.w, w[toy.reference.x[:, 0].astype(int)])
+    assert np.all(toy.sample.w == 1)
+    assert not np.isin(toy.sample.x, toy.reference.x).any()
+
+
 def test_overlap_is_the_share_of_events_that_two_toys_have():
     rng = np.random.default_rng(0)
     for w in (None, rng.uniform(0.2, 1, 1000)):

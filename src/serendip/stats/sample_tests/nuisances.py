@@ -6,6 +6,7 @@ as quadratic in ν, δ1(x) ν + δ2(x) ν², and the effects of several nuisance
 Source: d'Agnolo et al. 2021, arXiv:2111.13633.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -14,6 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from serendip.errors import InputError
+from serendip.stats.sample_tests.checks import effective_size
 from serendip.stats.sample_tests.reweighting import Closure, LogRatio, fit_with_closure
 from serendip.stats.sample_tests.sample import Sample
 
@@ -98,6 +100,7 @@ class LearnedShape:
         down: ln n(x|−1) / n(x|0).
         closure: whether the reweighted nominal sample can be told from the two variations.
         move: (x, ν) → x', where the effect moves events; toys are then thrown by moving, not by the learned ratio.
+        size: effective events of the smaller variation; infinite where it is the nominal sample moved, whose noise cancels.
     """
 
     name: str
@@ -105,6 +108,7 @@ class LearnedShape:
     down: LogRatio
     closure: Closure
     move: Move | None = None
+    size: float = math.inf
 
     @classmethod
     def fit(
@@ -129,7 +133,8 @@ class LearnedShape:
         """
         learned_up, up_alike = fit_with_closure(nominal, up, seed=seed)
         learned_down, down_alike = fit_with_closure(nominal, down, seed=seed)
-        return cls(name, learned_up, learned_down, Closure(up_alike, down_alike), move)
+        size = math.inf if move else min(float(effective_size(sample.w)) for sample in (up, down))
+        return cls(name, learned_up, learned_down, Closure(up_alike, down_alike), move, size)
 
     def terms(self, x: Float[np.ndarray, "n d"]) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
         return parabola(self.up(x), self.down(x))

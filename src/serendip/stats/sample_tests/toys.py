@@ -59,7 +59,8 @@ class IndependentDraws:
     with 1 + r times theirs. Z is overstated by about a part r: keep it below 0.1.
 
     Attributes:
-        pool: events, drawn with probability ∝ their positive weights, which is then 1; or `simulate(rng, n) -> Sample`.
+        pool: events, drawn with probability ∝ their positive weights, so that toys have weight 1, while a new reference
+            keeps weights; or `simulate(rng, n) -> Sample`.
         expected: the mean number of events.
         counts: "poisson" where the number of data events is itself random, else "fixed".
         redraw: how many events of a new reference come with each toy; 0 keeps the reference.
@@ -108,8 +109,11 @@ class IndependentDraws:
         rng = rng_for(self.seed, "independent_toy", index)
         n = draw_count(self.expected, self.counts, rng)
         if isinstance(self.pool, Sample):
-            drawn = draw_unweighted(self.pool, n + self.redraw, rng)
-            return Toy(drawn[:n], drawn[n:] if self.redraw else None)
+            if not self.redraw:
+                return Toy(draw_unweighted(self.pool, n, rng))
+            order = rng.permutation(len(self.pool))  # a reference keeps its weights, as the observed one does
+            reference, rest = self.pool[order[: self.redraw]], self.pool[order[self.redraw :]]
+            return Toy(draw_unweighted(rest, n, rng), reference)
         return Toy(self.pool(rng, n), self.pool(rng, self.redraw) if self.redraw else None)
 
 
