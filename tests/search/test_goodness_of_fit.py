@@ -1,9 +1,9 @@
 import copy
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from serendip.config import make_config
@@ -31,6 +31,13 @@ SMALL = {
     "null": {"toys": 60, "batch": 20},
     "gate": {"min_toys": 50, "stability_toys": 20},
 }
+
+
+def table(path, **columns):
+    """A CSV file of these columns."""
+    rows = zip(*columns.values())
+    path.write_text("\n".join([",".join(columns), *(",".join(map(repr, map(float, row))) for row in rows)]) + "\n")
+    return str(path)
 
 
 def small(**changes):
@@ -61,7 +68,7 @@ def finished(tmp_path_factory):
 def test_finds_the_hidden_peak(finished):
     _, _, result = finished
     assert result.best.test == "nplm"
-    assert result.local_p.z > 4
+    assert result.local_p.is_limit  # 60 toys are too few to quote a χ²
     assert result.global_p.is_limit
     assert result.valid, [check for check in result.checks if not check.passed]
 
@@ -124,11 +131,10 @@ def test_p_is_uniform_where_data_are_like_the_reference(source, tmp_path):
         rng = rng_for(i, "uniform", 0)
         changes = {"test": ["kolmogorov_smirnov"], "null__toys": 39, "null__batch": 39, **SOURCES[source]}
         if changes.get("reference") == "file":
-            pd.DataFrame({"x": rng.exponential(1 / 8, 6000)}).to_csv(tmp_path / f"r{i}.csv", index=False)
-            changes["reference"] = {"path": str(tmp_path / f"r{i}.csv")}
+            changes["reference"] = {"path": table(tmp_path / f"r{i}.csv", x=rng.exponential(1 / 8, 6000))}
         n = rng.poisson(100)
-        pd.DataFrame({"x": rng.exponential(1 / 8, n)}).to_csv(tmp_path / f"d{i}.csv", index=False)
-        changes = {"expected": 100, **changes, "data": {"path": str(tmp_path / f"d{i}.csv")}, "seed": i}
+        data = table(tmp_path / f"d{i}.csv", x=rng.exponential(1 / 8, n))
+        changes = {"expected": 100, **changes, "data": {"path": data}, "seed": i}
         if "simulate" in SMALL["reference"] and "reference" not in changes:
             changes["reference"] = {"simulate": {"kind": "exponential", "background": 1000, "seed": 100 + i}}
         json_config = small(**changes).analysis()
@@ -157,10 +163,8 @@ def test_bad_input_is_named_with_its_key(changes, message, tmp_path):
 
 
 def test_an_event_file_is_refused_under_the_section_that_names_it(tmp_path):
-    frame = pd.DataFrame({"x": [0.1, np.nan] * 10, "w": [1.0, -1.0] * 10})
-    frame.to_csv(tmp_path / "bad.csv", index=False)
-    frame.fillna(0.2).to_csv(tmp_path / "cancels.csv", index=False)
-    bad, cancels = str(tmp_path / "bad.csv"), str(tmp_path / "cancels.csv")
+    bad = table(tmp_path / "bad.csv", x=[0.1, np.nan] * 10, w=[1.0, -1.0] * 10)
+    cancels = table(tmp_path / "cancels.csv", x=[0.1, 0.2] * 10, w=[1.0, -1.0] * 10)
     for changes, message in (
         ({"data": {"path": bad}}, "^data: .*Got non-finite"),
         ({"data": {"path": cancels, "weight": "w"}}, r"^data\.weight: "),
@@ -172,14 +176,14 @@ def test_an_event_file_is_refused_under_the_section_that_names_it(tmp_path):
             goodness_of_fit(small(**changes), tmp_path / "run")
 
 
-def test_a_split_of_data_without_truth_is_refused():
+def test_a_split_of_data_without_truth_is_refused(tmp_path):
     changes = {
         "data": {"simulate": {"kind": "drift_tubes", "events": 500}},
         "features": ["t1"],
         "reference": {"split": 0.5},
     }
     with pytest.raises(InputError, match=r"reference\.split: Got data without truth"):
-        goodness_of_fit(small(**changes), "never written")
+        goodness_of_fit(small(**changes), tmp_path / "run")
 
 
 @pytest.fixture
@@ -187,21 +191,19 @@ def events(tmp_path):
     """A file of events with weights and numbers."""
     rng = rng_for(1, "events")
     n = 3000
-    frame = pd.DataFrame({"x": rng.exponential(1 / 8, n), "y": rng.normal(size=n), "Event": np.arange(n)})
-    frame["w"], frame["growing"] = rng.choice([0.5, 1.5], n), np.exp(2 * frame.x)
-    frame.to_csv(tmp_path / "events.csv", index=False)
-    return str(tmp_path / "events.csv")
+    x, y, w = rng.exponential(1 / 8, n), rng.normal(size=n), rng.choice([0.5, 1.5], n)
+    return table(tmp_path / "events.csv", x=x, y=y, Event=np.arange(n), w=w, growing=np.exp(2 * x))
 
 
-def test_events_that_stand_in_both_samples_are_refused(events):
+def test_events_that_stand_in_both_samples_are_refused(events, tmp_path):
     data = {"path": events, "where": "Event < 1500"}
     with pytest.raises(InputError, match=r"reference\.where: Got 500 events that are in the data too"):
-        goodness_of_fit(small(data=data, reference={"path": events, "where": "Event >= 1000"}), "never written")
+        goodness_of_fit(small(data=data, reference={"path": events, "where": "Event >= 1000"}), tmp_path / "run")
 
 
 def test_one_event_that_stands_twice_hides_no_shared_ones(events, tmp_path):
-    frame = pd.read_csv(events)
-    pd.concat([frame[1000:], frame[-1:]]).to_csv(tmp_path / "reference.csv", index=False)
+    header, *rows = Path(events).read_text().splitlines()
+    (tmp_path / "reference.csv").write_text("\n".join([header, *rows[1000:], rows[-1]]) + "\n")
     data, reference = {"path": events, "where": "Event < 1500"}, {"path": str(tmp_path / "reference.csv")}
     with pytest.raises(InputError, match=r"reference\.path: Got 500 events that are in the data too"):
         fit_prepared(small(data=data, reference=reference, features=["x", "y"]).analysis())
@@ -210,7 +212,7 @@ def test_one_event_that_stands_twice_hides_no_shared_ones(events, tmp_path):
 def test_coarse_features_may_agree(tmp_path):
     for name, seed in (("data", 1), ("reference", 2)):
         x = rng_for(seed, "coarse").exponential(1 / 8, 2000)
-        pd.DataFrame({"x": np.round(x, 2)}).to_csv(tmp_path / f"{name}.csv", index=False)
+        table(tmp_path / f"{name}.csv", x=np.round(x, 2))
     paths = {name: {"path": str(tmp_path / f"{name}.csv")} for name in ("data", "reference")}
     assert len(fit_prepared(small(**paths, null__toys=1).analysis()).data) == 2000
 
@@ -219,9 +221,9 @@ def test_a_reference_drawn_with_replacement_is_refused(tmp_path):
     """Of five copies each, one true null of seven has p < 0.05 by permutations."""
     rng = rng_for(3, "copies")
     x = rng.exponential(1 / 8, 3000)
-    pd.DataFrame({"x": rng.choice(x, 3000)}).to_csv(tmp_path / "reference.csv", index=False)
+    copies = table(tmp_path / "reference.csv", x=rng.choice(x, 3000))
     with pytest.raises(InputError, match=r"reference: Got 3000 events of which 1\d\d\d differ, but expected no copies"):
-        fit_prepared(small(reference={"path": str(tmp_path / "reference.csv")}).analysis())
+        fit_prepared(small(reference={"path": copies}).analysis())
 
 
 def test_toys_of_a_fixed_number_need_data_of_that_number():
@@ -250,14 +252,14 @@ def test_permuted_weights_that_know_a_feature_fail_the_gate(events, weight, blin
     assert weight_checks(fit_prepared(unweighted.analysis())) == ()
 
 
-def test_weighted_data_need_permutations(events):
+def test_weighted_data_need_permutations(events, tmp_path):
     changes = {
         "data": {"path": events, "where": "Event % 3 == 0", "weight": "w"},
         "reference": {"path": events, "where": "Event % 3 > 0"},
         "test": ["kolmogorov_smirnov"],
     }
     with pytest.raises(InputError, match=r"null\.source: Got weighted data"):
-        goodness_of_fit(small(**changes), "never written")
+        goodness_of_fit(small(**changes), tmp_path / "run")
     permuted = fit_prepared(small(**changes, expected="data").analysis())
     assert permuted.expected == pytest.approx(permuted.data.w.sum())
 

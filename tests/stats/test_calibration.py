@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from serendip.errors import InputError
+from serendip.seeds import rng_for
 from serendip.stats.calibration import calibrate, fit_chi_squared, fitted_dof, log_chi_squared_tail
 from serendip.stats.uniformity import uniformity
 
@@ -186,3 +187,13 @@ def test_refuses_what_cannot_be_calibrated(observed, toys, words):
 def test_refuses_to_fit_few_toys():
     with pytest.raises(InputError, match="expected at least 20"):
         fit_chi_squared(chi_squared(n=19))
+
+
+def test_a_chi_squared_that_few_toys_test_is_not_quoted():
+    toys = rng_for(1, "few toys").chisquare(5, 100)
+    assert calibrate(80.0, toys).quoted.how == "χ² fit"
+    assert "far beyond where toys test it" in calibrate(80.0, toys).why
+    few = calibrate(80.0, toys[:99])
+    assert few.chi2.flagged
+    assert few.quoted.is_limit
+    assert "only 99 toys" in few.why
