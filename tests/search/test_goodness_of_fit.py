@@ -73,6 +73,17 @@ def test_finds_the_hidden_peak(finished):
     assert result.valid, [check for check in result.checks if not check.passed]
 
 
+def test_beyond_the_toys_the_combination_has_a_tail_fit_beside_it(tmp_path):
+    changes = {"test": [{**KERNEL, "widths": [0.2, 0.4]}], "null__toys": 400, "null__batch": 200}
+    peak = [{"events": 14, "mean": 0.8, "width": 0.02}]
+    config = small(**changes, data__simulate__signals=peak, gate__stability_toys=10)
+    result = goodness_of_fit(config, tmp_path / "run")
+    fit = result.cross_checks["global_tail_fit"]
+    assert result.global_p.is_limit
+    assert fit["p"] < result.global_p.p
+    assert fit["flagged"] == bool(fit["reason"])
+
+
 def test_result_json_has_the_keys_of_schema_1(finished):
     result = json.loads((finished[1] / "result.json").read_text())
     assert result["schema"] == 1

@@ -17,9 +17,10 @@ from serendip.search.fit_tasks import all_variants
 from serendip.search.load import input_files
 from serendip.search.result import BestStatistic, Result, p_value_json
 from serendip.seeds import seed_for
-from serendip.stats.calibration import Calibration, calibrate
-from serendip.stats.combination import Combined, combine
+from serendip.stats.calibration import ENOUGH_FOR_TAIL, Calibration, calibrate
+from serendip.stats.combination import Combined, Local, combine
 from serendip.stats.p_value import ONE_SIGMA, PValue
+from serendip.stats.tail import TailFit, tail_p_value
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,24 @@ class FitFindings:
         """
         if len(self.columns) == 1 or not len(self.toys):
             return None
-        smooth = all(one.chi2 is not None and not one.chi2.flagged for one in self.calibrations)
-        how = self.p.config.combination
-        return combine(self.statistics, self.toys, how, local="chi2" if smooth else "empirical")
+        local: Local = "chi2" if self._smooth else "empirical"
+        return combine(self.statistics, self.toys, self.p.config.combination, local=local)
+
+    @property
+    def _smooth(self) -> bool:
+        """Whether a χ² describes every statistic's toys."""
+        return all(one.chi2 is not None and not one.chi2.flagged for one in self.calibrations)
+
+    @property
+    def combined_tail(self) -> TailFit | None:
+        """The global p by a fit to the combination's toys, where it goes on beyond them; a cross-check, never quoted.
+
+        The tail is exponential, since every combination is −ln of χ² p-values or nearly so.
+        """
+        if self.combined is None or not self._smooth or len(self.toys) < ENOUGH_FOR_TAIL:
+            return None
+        seed = seed_for(self.p.config.seed, "combination tail")
+        return tail_p_value(self.combined.statistic, self.combined.toys, family="exponential", seed=seed)
 
     @cached_property
     def best(self) -> int:
@@ -166,7 +182,7 @@ class FitFindings:
         return replace(best, toy_median=median, toy_interval=(low, high))
 
     def _cross_checks(self) -> dict[str, Any]:
-        """Every statistic alone, in each way that its p was got."""
+        """Every statistic alone, in each way that its p was got; all together by a fit to their tail."""
         found: dict[str, Any] = {}
         for column, one in zip(self.columns, self.calibrations, strict=False):
             ways = {"toys": one.p, "chi2": one.chi2_p, "tail": None if one.tail is None else one.tail.p}
@@ -176,5 +192,11 @@ class FitFindings:
                 "why": one.why,
                 "chi2_dof": None if one.chi2 is None else [one.chi2.dof, one.chi2.error],
                 "chi2_ks_p": None if one.chi2 is None else one.chi2.ks_p,
+            }
+        if (tail := self.combined_tail) is not None:
+            found["global_tail_fit"] = p_value_json(tail.p) | {
+                "goodness_p": tail.goodness,
+                "flagged": tail.flagged,
+                "reason": tail.reason,
             }
         return found
