@@ -1,7 +1,7 @@
 """The engine: runs the tasks of a stage that are not done yet, and gives all results in order."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from typing import Any, TypeVar
 
@@ -9,6 +9,7 @@ from serendip.errors import InputError, SerendipError
 from serendip.run.cluster import EngineSettings, Session, engine_session
 from serendip.run.folder import RunFolder
 from serendip.run.progress import Progress, Silent
+from serendip.run.provenance import Stopwatch
 from serendip.run.task import Result, Stage, decode, done_indices, load_result, record_stage, task_name
 
 C = TypeVar("C")
@@ -58,6 +59,30 @@ def run_stage(
                 results[index] = decode(payload)
                 progress.advance()
     return [results[index] for index in mine]
+
+
+def run_stages(
+    folder: RunFolder,
+    stages: Sequence[Stage[C]],
+    config: C,
+    watch: Stopwatch,
+    *,
+    settings: EngineSettings,
+    progress: Progress,
+    shard: tuple[int, int] = (0, 1),
+) -> list[list[Result]]:
+    """The results of several stages, one after the other in one session; each is timed by its name.
+
+    Raises:
+        TaskError: a task failed; what is done is kept.
+        RunFolderError: another process runs this shard, or the disk is full.
+    """
+    results = []
+    with engine_session(settings) as session:
+        for stage in stages:
+            with watch.stage(stage.name):
+                results.append(run_stage(folder, stage, config, progress=progress, shard=shard, session=session))
+    return results
 
 
 def shard_indices(count: int, shard: tuple[int, int]) -> range:

@@ -25,14 +25,18 @@ def batches(toys: int, batch: int) -> int:
     return -(-toys // batch)
 
 
+def of_batch(index: int, toys: int, batch: int) -> range:
+    """The toys of one task."""
+    return range(index * batch, min((index + 1) * batch, toys))
+
+
 def null_task(config_json: str, index: int) -> dict[str, object]:
     """The statistics of one batch of toys by every test, each (toys, columns).
 
     A toy depends on its own number alone, and not on the batch that it is in.
     """
     p = fit_prepared(config_json)
-    first = index * p.config.null.batch
-    toys = range(first, min(first + p.config.null.batch, p.config.null.toys))
+    toys = of_batch(index, p.config.null.toys, p.config.null.batch)
     return {str(number): _of_toys(p, number, test, p.prepared(number), toys) for number, test in enumerate(p.tests)}
 
 

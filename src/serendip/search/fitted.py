@@ -14,6 +14,7 @@ from serendip.errors import ConfigError, InputError, TooFewEventsError
 from serendip.features import check_features
 from serendip.run.task import Stage
 from serendip.search.fit_prepare import as_sample, read_reference
+from serendip.search.fit_tasks import batches, of_batch
 from serendip.search.fit_toys import toy_source
 from serendip.seeds import seed_for
 from serendip.stats.sample_tests import Sample
@@ -86,14 +87,14 @@ def fitted(config_json: str) -> Fitted:
 
 def healthy_stage(config: GoodnessOfFit) -> Stage[str]:
     """The tasks that test the healthy batches, `null.batch` in each."""
-    return Stage("healthy", healthy_task, -(-config.monitor.toys // config.null.batch))
+    return Stage("healthy", healthy_task, batches(config.monitor.toys, config.null.batch))
 
 
 def healthy_task(config_json: str, index: int) -> dict[str, object]:
     """The statistics of some healthy batches; each depends on its own number alone."""
     f = fitted(config_json)
-    first = index * f.config.null.batch
-    return {"statistics": f.healthy_statistics(range(first, min(first + f.config.null.batch, f.config.monitor.toys)))}
+    toys = of_batch(index, f.config.monitor.toys, f.config.null.batch)
+    return {"statistics": f.healthy_statistics(toys)}
 
 
 def require_monitorable(config: GoodnessOfFit) -> None:

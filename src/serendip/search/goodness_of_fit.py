@@ -10,8 +10,7 @@ from typing import Any
 
 from serendip.config import GoodnessOfFit
 from serendip.report import write_report
-from serendip.run.cluster import EngineSettings, engine_session
-from serendip.run.engine import run_stage
+from serendip.run.engine import run_stages
 from serendip.run.folder import RunFolder
 from serendip.run.progress import Progress, Silent
 from serendip.run.provenance import Stopwatch
@@ -58,7 +57,15 @@ def goodness_of_fit(
         folder = RunFolder.open(output, config.recorded())
     progress.note(_what_is_tested(p))
     with folder.lock(shard):
-        done = _run_stages(p, settings_of(config.engine), folder, progress, watch, shard)
+        done = run_stages(
+            folder,
+            _stages(p),
+            p.config.analysis(),
+            watch,
+            settings=settings_of(config.engine),
+            progress=progress,
+            shard=shard,
+        )
         return _finish(p, folder, watch, *done) if shard == (0, 1) else None
 
 
@@ -83,26 +90,11 @@ def _what_is_tested(p: FitPrepared) -> str:
     )
 
 
-def _run_stages(
-    p: FitPrepared,
-    settings: EngineSettings,
-    folder: RunFolder,
-    progress: Progress,
-    watch: Stopwatch,
-    shard: tuple[int, int],
-) -> list[list[dict[str, Any]]]:
+def _stages(p: FitPrepared) -> tuple[Stage[str], ...]:
     null = p.config.null
-    stages = (
+    return (
         Stage("observed", observed_task, len(p.tests)),
         Stage("null", null_task, batches(null.toys, null.batch)),
         Stage("stability", stability_task, len(all_variants(p))),
         Stage("nuisances", nuisance_task, 2 * len(p.nuisances) if null.toys else 0),
     )
-    results = []
-    with engine_session(settings) as session:
-        for stage in stages:
-            with watch.stage(stage.name):
-                results.append(
-                    run_stage(folder, stage, p.config.analysis(), progress=progress, shard=shard, session=session)
-                )
-    return results

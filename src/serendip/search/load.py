@@ -22,7 +22,7 @@ from serendip.seeds import rng_for
 
 def input_files(config: Analysis) -> list[dict[str, Any]]:
     """Name, hash and size in bytes of every file that the config reads."""
-    paths = [*_paths(config.data)]
+    paths = [*paths_of(config.data)]
     for sample in (getattr(config, "reference", None), getattr(config, "simulation", None)):
         if sample is not None and sample.path is not None:
             paths += _as_list(sample.path)
@@ -34,7 +34,8 @@ def _as_list(path: str | list[str]) -> list[str]:
     return [path] if isinstance(path, str) else path
 
 
-def _paths(data: Data) -> list[str]:
+def paths_of(data: Data) -> list[str]:
+    """The files and patterns that a section names; none where it simulates."""
     if data.name is not None:
         return [str(fetch(data.name))]
     return [] if data.path is None else _as_list(data.path)
@@ -61,7 +62,7 @@ def load_all(config: Analysis, data: Data, mass: Mass | None = None) -> tuple[Ev
         config.units,
         data.non_finite,
     )
-    reading = read_recipe(_paths(data), recipe)
+    reading = read_recipe(paths_of(data), recipe)
     return reading.events, reading.truth
 
 

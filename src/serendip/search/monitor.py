@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from serendip.config import GoodnessOfFit
-from serendip.data.catalogue import fetch
 from serendip.data.columns import Source, sources
 from serendip.data.recipe import Recipe
 from serendip.data.write import write_events
@@ -27,6 +26,7 @@ from serendip.search.batches import FileEnd, Rows, cut, read_rows
 from serendip.search.engine_settings import settings_of
 from serendip.search.fitted import Fitted, fitted, healthy_stage, require_monitorable
 from serendip.search.journal import Journal, absolute
+from serendip.search.load import paths_of
 from serendip.search.simulators import simulated
 from serendip.search.verdicts import Judge
 
@@ -124,10 +124,7 @@ def _files_of(config: GoodnessOfFit, folder: RunFolder) -> list[str]:
         if not path.exists():
             write_events(path, simulated(config.data.simulate)[0])
         return [str(path)]
-    if config.data.name is not None:
-        return [str(fetch(config.data.name))]
-    assert config.data.path is not None  # the config saw to it
-    return [config.data.path] if isinstance(config.data.path, str) else config.data.path
+    return paths_of(config.data)
 
 
 def _refuse_reference(config: GoodnessOfFit, given: Sequence[str]) -> None:

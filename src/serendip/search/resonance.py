@@ -13,8 +13,7 @@ import numpy as np
 from serendip.config import Config
 from serendip.errors import ConfigError, TooFewEventsError
 from serendip.report import write_report
-from serendip.run.cluster import EngineSettings, engine_session
-from serendip.run.engine import run_stage
+from serendip.run.engine import run_stages
 from serendip.run.folder import RunFolder
 from serendip.run.progress import Progress, Silent
 from serendip.run.provenance import Stopwatch
@@ -57,7 +56,15 @@ def resonance(
     progress.note(_what_is_searched(p))
     _require_scanned(p)
     with folder.lock(shard):
-        done = _run_stages(p, settings_of(config.engine), folder, progress, watch, shard)
+        done = run_stages(
+            folder,
+            _stages(p),
+            p.config.analysis(),
+            watch,
+            settings=settings_of(config.engine),
+            progress=progress,
+            shard=shard,
+        )
         return _finish(p, folder, watch, *done) if shard == (0, 1) else None
 
 
@@ -118,25 +125,10 @@ def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def _run_stages(
-    p: Prepared,
-    settings: EngineSettings,
-    folder: RunFolder,
-    progress: Progress,
-    watch: Stopwatch,
-    shard: tuple[int, int],
-) -> list[list[dict[str, Any]]]:
-    stages = (
+def _stages(p: Prepared) -> tuple[Stage[str], ...]:
+    return (
         Stage("windows", observed_task, len(p.config.method) * len(p.windows)),
         Stage("mass_dependence", mass_dependence_task, len(p.windows)),
         Stage("templates", template_task, len(template_methods(p.config)) * len(p.windows)),
         Stage("toys", toy_task, p.config.null.toys),
     )
-    results = []
-    with engine_session(settings) as session:
-        for stage in stages:
-            with watch.stage(stage.name):
-                results.append(
-                    run_stage(folder, stage, p.config.analysis(), progress=progress, shard=shard, session=session)
-                )
-    return results

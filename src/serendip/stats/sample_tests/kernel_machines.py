@@ -10,6 +10,7 @@ from jaxtyping import Float
 from threadpoolctl import ThreadpoolController
 
 from serendip.errors import FitError, InputError
+from serendip.features.scaling import Standardise
 from serendip.nets import kernel_logistic as logistic
 from serendip.nets.kernels import nystrom_basis, outermost
 from serendip.stats.sample_tests import nplm_recipe as recipe
@@ -35,12 +36,7 @@ class Machine:
 
     def finite(self, t: Float[np.ndarray, " toys"]) -> Float[np.ndarray, " toys"]:
         """The same, or FitError where e^f overflowed."""
-        if not np.isfinite(t).all():
-            raise FitError(
-                f"Got an e^f that overflows with width {self.width:g} and penalty {self.penalty:g}, but expected a finite "
-                "statistic. Raise the penalty or the width: f bends to single events where the reference has none."
-            )
-        return t
+        return require_finite(t, self.width, self.penalty)
 
 
 def kernel_machine(
@@ -82,7 +78,7 @@ class PreparedKernelNPLM:
     """
 
     labels: tuple[str, ...]
-    scaling: recipe.Scaling
+    scaling: Standardise
     machines: tuple[Machine, ...]
     converged: bool
 
@@ -171,7 +167,7 @@ class RedrawnKernelNPLM:
     """
 
     labels: tuple[str, ...]
-    scaling: recipe.Scaling
+    scaling: Standardise
     widths: tuple[float, ...]
     x: Float[np.ndarray, "n d"]
     w: Float[np.ndarray, " n"]
@@ -199,14 +195,24 @@ class RedrawnKernelNPLM:
         return PreparedKernelNPLM(self.labels, self.scaling, machines, self.converged)
 
 
-def scaled(scaling: recipe.Scaling, sample: Sample) -> Float[np.ndarray, "n d"]:
+def require_finite(t: Float[np.ndarray, " toys"], width: float, penalty: float) -> Float[np.ndarray, " toys"]:
+    """The same statistics, or FitError where e^f overflowed."""
+    if not np.isfinite(t).all():
+        raise FitError(
+            f"Got an e^f that overflows with width {width:g} and penalty {penalty:g}, but expected a finite "
+            "statistic. Raise the penalty or the width: f bends to single events where the reference has none."
+        )
+    return t
+
+
+def scaled(scaling: Standardise, sample: Sample) -> Float[np.ndarray, "n d"]:
     """The sample's features, once they fit those of the reference."""
     d = len(scaling.mean)
     if sample.x.shape[1] != d:
         raise InputError(f"Got a sample with {sample.x.shape[1]} features, but expected {d}, as the reference has.")
     if len(sample):
         check_weights("sample", sample)
-    return scaling(sample.x)
+    return scaling.transform(sample.x)
 
 
 def one_thread() -> AbstractContextManager[object]:

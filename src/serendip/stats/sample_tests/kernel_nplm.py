@@ -104,7 +104,7 @@ class KernelNPLM:
         """
         _check(reference, expected)
         scaling = recipe.standard_scaling(reference) if self.standardise else recipe.no_scaling(reference.x.shape[1])
-        x = scaling(reference.x)
+        x = scaling.transform(reference.x)
         w = reference.w * (expected / reference.total)
         widths = recipe.choose_widths(x, self.widths, self.percentiles or (), seed)
         converged = self.solution == "converged"
@@ -116,7 +116,7 @@ class KernelNPLM:
             _require(not converged, f"solution 'converged' with {len(centres)} centres", "'one_step', or fewer centres")
             penalties = [self.penalty or stable_penalty(x, w, centres, width, total, seed) for width in widths]
             large = tuple(large_machine(x, w, centres, *pair) for pair in zip(widths, penalties, strict=True))
-            return LargeKernelNPLM(self.labels, scaling, large)
+            return LargeKernelNPLM(self.labels, scaling.transform, large)
         machines = tuple(kernel_machine(width, centres, x, w, self.penalty, total, seed) for width in widths)
         return PreparedKernelNPLM(self.labels, scaling, machines, converged)
 
@@ -143,7 +143,7 @@ class KernelNPLM:
         if not np.all((data > 0) & (pool.total - data > 0)):
             raise InputError("Got a relabelling whose weights cancel, but expected sums above 0 in data and reference.")
         scaling = recipe.standard_scaling(pool) if self.standardise else recipe.no_scaling(x.shape[1])
-        scaled = scaling(pool.x)
+        scaled = scaling.transform(pool.x)
         widths = recipe.choose_widths(scaled, self.widths, self.percentiles or (), seed)
         centres = recipe.draw_centres(scaled, self.centres, len(pool), seed)
         share = float(np.mean(data)) / pool.total  # for the choice of λ alone

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from serendip.errors import FitError, InputError
 from serendip.nets.kernel_products import KernelProducts
 from serendip.nets.many_centres import ManyCentres, many_centres
-from serendip.stats.sample_tests.kernel_machines import kernel_machine
+from serendip.stats.sample_tests.kernel_machines import kernel_machine, require_finite
 from serendip.stats.sample_tests.sample import Sample
 
 TOLERANCE = 1e-6  # of the residual; moves t by less than 1e-5 of it
@@ -76,12 +76,7 @@ class LargeMachine:
         with np.errstate(over="ignore", invalid="ignore"):
             excess = self.w @ np.expm1(self.products.times(self.x, alpha))
         t = 2 * (np.einsum("qt,qt->t", seen, alpha) - excess)
-        if not np.isfinite(t).all():
-            raise FitError(
-                f"Got an e^f that overflows with width {self.products.width:g} and penalty {self.penalty:g}, but expected a "
-                "finite statistic. Raise the penalty or the width: f bends to single events where the reference has none."
-            )
-        return t
+        return require_finite(t, self.products.width, self.penalty)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,6 @@ is stable); Grosso & Letizia 2024, arXiv:2408.12296 (several quantiles at once).
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
@@ -14,6 +13,7 @@ from scipy.linalg import LinAlgError, cholesky, solve_triangular
 from scipy.spatial.distance import pdist
 
 from serendip.errors import InputError, TooFewEventsError
+from serendip.features.scaling import Standardise
 from serendip.nets.kernel_logistic import LogisticReference
 from serendip.seeds import rng_for
 from serendip.stats.sample_tests.sample import Sample
@@ -25,23 +25,12 @@ LEVERAGE = 1.0  # of an event on its own f/2: one event alone must not make a ra
 PROBED = 512  # events whose leverage is looked at
 
 
-@dataclass(frozen=True, eq=False)
-class Scaling:
-    """Each feature less its mean, over its standard deviation; or features as they are."""
-
-    mean: Float[np.ndarray, " d"]
-    sd: Float[np.ndarray, " d"]
-
-    def __call__(self, x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
-        return (x - self.mean) / self.sd
-
-
-def no_scaling(d: int) -> Scaling:
+def no_scaling(d: int) -> Standardise:
     """For features in units that are alike."""
-    return Scaling(np.zeros(d), np.ones(d))
+    return Standardise(np.zeros(d), np.ones(d))
 
 
-def standard_scaling(sample: Sample) -> Scaling:
+def standard_scaling(sample: Sample) -> Standardise:
     """By the moments of a sample, with |w|: those of signed weights may have no root.
 
     Raises:
@@ -56,7 +45,7 @@ def standard_scaling(sample: Sample) -> Scaling:
             f"Got a reference whose feature {constant[0]} is constant ({mean[constant[0]]:g}), but expected it to vary. "
             "Drop the feature, or set standardise to false."
         )
-    return Scaling(mean, sd)
+    return Standardise(mean, sd)
 
 
 def choose_widths(
