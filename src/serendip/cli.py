@@ -15,7 +15,7 @@ from serendip import __version__
 from serendip.errors import ConfigError, InputError, MissingExtraError, SerendipError
 
 if TYPE_CHECKING:  # commands import what they need, so that help and errors come at once
-    from serendip.config import Analysis
+    from serendip.config import Run
     from serendip.data import Events, Truth
 
 FAILED, BAD_INPUT, NOT_VALID, ALARM, INTERRUPTED = 1, 2, 3, 4, 130
@@ -101,14 +101,14 @@ def run(
     return _search(loaded, output or Path(loaded.output or f"runs/{config.stem}"), workers, shard)
 
 
-def with_workers(config: "Analysis", workers: int | None) -> "Analysis":
+def with_workers(config: "Run", workers: int | None) -> "Run":
     """The config with the number of processes that the command line asks for."""
     if workers is None:
         return config
     return config.model_copy(update={"engine": config.engine.model_copy(update={"workers": workers})})
 
 
-def _search(config: "Analysis", output: Path, workers: int | None, shard: tuple[int, int]) -> int:
+def _search(config: "Run", output: Path, workers: int | None, shard: tuple[int, int]) -> int:
     from serendip.report.tables import result_table
     from serendip.run.progress import progress_on
     from serendip.search import SEARCHES

@@ -9,12 +9,12 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, Discriminator, TypeAdapter, ValidationError
 
-from serendip.config.analysis import Analysis
+from serendip.config.analysis import Run
 from serendip.config.goodness_of_fit import GoodnessOfFit
 from serendip.config.schema import Config
 from serendip.errors import ConfigError, unknown_name
 
-SCHEMAS: dict[str, type[Analysis]] = {"resonance": Config, "goodness_of_fit": GoodnessOfFit}
+SCHEMAS: dict[str, type[Run]] = {"resonance": Config, "goodness_of_fit": GoodnessOfFit}
 UNION_BRANCHES = {  # what pydantic adds to a path: the member of a union that was tried
     *("scan", "list", "str", "list[str]", "int", "literal['auto']"),
     *("dijet", "exponential", "drift_tubes"),
@@ -32,7 +32,7 @@ _Loader.add_implicit_resolver(  # type: ignore[no-untyped-call]
 )
 
 
-def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Analysis:
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Run:
     """Read a YAML config; `${NAME}` and `${NAME:-default}` stand for environment variables.
 
     Args:
@@ -59,7 +59,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Analysis:
     return make_config(given)
 
 
-def make_config(given: Mapping[str, Any]) -> Analysis:
+def make_config(given: Mapping[str, Any]) -> Run:
     """A config from plain values, of the search that they name.
 
     Raises:

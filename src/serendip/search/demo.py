@@ -1,9 +1,9 @@
 """The demo: a falling spectrum with a hidden resonance, searched for in about a minute."""
 
-from serendip.config import Analysis, make_config
+from serendip.config import Run, make_config
 
 
-def demo_config() -> Analysis:
+def demo_config() -> Run:
     """40,000 simulated background events and 130 of a resonance at 3.5 TeV, six windows, one cut, retrained toys."""
     return make_config(
         {

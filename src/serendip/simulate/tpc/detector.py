@@ -1,0 +1,97 @@
+"""A dual-phase xenon TPC, as numbers. Each step of the simulation takes from it what it needs."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from serendip.errors import InputError, unknown_name
+
+
+@dataclass(frozen=True)
+class Detector:
+    """Geometry, fields and response.
+
+    Attributes:
+        name: for messages and reports.
+        radius: of the liquid, cm.
+        height: from cathode to surface, cm.
+        pmts: photomultipliers of the top array; the bottom one has as many.
+        pmt_diameter: of the photocathode, inch.
+        pmt_distance: from the plane where the S2 shines to that of the top photocathodes, cm.
+        drift_field: V/cm.
+        density: of the liquid, g/cm³.
+        electron_lifetime: µs.
+        g1: S1 photons detected (phd) a photon emitted, averaged over the volume.
+        extraction: part of the electrons at the surface that reach the gas.
+        single_electron_gain: S2 photons detected an extracted electron.
+        single_electron_spread: standard deviation of it from electron to electron beyond Poisson's, in parts of it.
+        top_fraction: part of the S2 light that the top array sees.
+        double_photoelectrons: chance that a detected VUV photon frees two photoelectrons.
+        gain_spread: standard deviation of a photoelectron's charge, in parts of its mean.
+        s1_sample: width of a sample of the S1 waveform, ns; 200 of them.
+        s2_sample: the same of the S2 waveform, 300 of them.
+        coincidence: PMTs that must see the S1 within `coincidence_window`, ns.
+    """
+
+    name: str = "darwin"
+    radius: float = 130.0
+    height: float = 260.0
+    pmts: int = 955
+    pmt_diameter: float = 3.0
+    pmt_distance: float = 7.0
+    drift_field: float = 200.0
+    density: float = 2.8611
+    electron_lifetime: float = 5000.0
+    g1: float = 0.12
+    extraction: float = 0.96
+    single_electron_gain: float = 28.0
+    single_electron_spread: float = 0.25
+    top_fraction: float = 0.63
+    double_photoelectrons: float = 0.2
+    gain_spread: float = 0.35
+    s1_sample: float = 10.0
+    s2_sample: float = 50.0
+    coincidence: int = 4
+    coincidence_window: float = 200.0
+
+    def __post_init__(self) -> None:
+        lengths = ("radius", "height", "pmts", "pmt_diameter", "pmt_distance")
+        physics = ("drift_field", "density", "electron_lifetime", "single_electron_gain")
+        times = ("s1_sample", "s2_sample", "coincidence", "coincidence_window")
+        for name in (*lengths, *physics, *times):
+            self._require(name, getattr(self, name) > 0, "a number above 0")
+        for name in ("g1", "extraction", "top_fraction"):
+            self._require(name, 0 < getattr(self, name) <= 1, "a part above 0, at most 1")
+        self._require("double_photoelectrons", 0 <= self.double_photoelectrons < 1, "a chance from 0 to below 1")
+        for name in ("single_electron_spread", "gain_spread"):
+            self._require(name, getattr(self, name) >= 0, "0 or more")
+
+    def _require(self, name: str, fine: bool, expected: str) -> None:
+        if not fine:
+            raise InputError(f"detector.{name}: Got {getattr(self, name)}, but expected {expected}.")
+
+    @property
+    def g2(self) -> float:
+        """S2 photons detected (phd) an electron at the surface."""
+        return self.extraction * self.single_electron_gain
+
+
+# Sources of the numbers: docs/xenon.md.
+DARWIN = Detector()
+DETECTORS = {"darwin": DARWIN}
+
+
+def make_detector(given: str | dict[str, Any]) -> Detector:
+    """A detector by name, or a mapping: `preset` and the numbers that differ from it.
+
+    Raises:
+        InputError: a name is unknown, or a number cannot be.
+    """
+    changes = {"preset": given} if isinstance(given, str) else dict(given)
+    preset = changes.pop("preset", "darwin")
+    if preset not in DETECTORS:
+        raise InputError("detector: " + unknown_name("preset", preset, DETECTORS))
+    fields = Detector.__dataclass_fields__
+    for name in changes:
+        if name not in fields:
+            raise InputError("detector: " + unknown_name("key", name, fields))
+    return replace(DETECTORS[preset], **changes)
