@@ -1,50 +1,19 @@
 """The command line. Exit code 0: done, 1: failed, 2: bad input, 3: done, but the validity gate failed, 4: alarm."""
 
 import json
-import sys
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec
+from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from serendip import __version__
-from serendip.errors import ConfigError, InputError, MissingExtraError, SerendipError
+from serendip.cli_common import ALARM, NOT_VALID, console, explained
+from serendip.cli_simulate import simulate
+from serendip.errors import ConfigError
 
 if TYPE_CHECKING:  # commands import what they need, so that help and errors come at once
     from serendip.config import Run
-    from serendip.data import Events, Truth
-
-FAILED, BAD_INPUT, NOT_VALID, ALARM, INTERRUPTED = 1, 2, 3, 4, 130
-
-# Tables keep their columns in a log file, where rich would fold them to 80 characters.
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-errors = Console(stderr=True, highlight=False)
-P = ParamSpec("P")
-
-
-def explained(command: Callable[P, int | None]) -> Callable[P, None]:
-    """Turn our own errors into a line and an exit code; let everything else show its traceback."""
-
-    @wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            code = command(*args, **kwargs)
-        except (InputError, MissingExtraError) as error:
-            errors.print(f"Error: {error}", style="red", markup=False, soft_wrap=True)
-            code = BAD_INPUT
-        except SerendipError as error:
-            errors.print(f"Failed: {error}", style="red", markup=False, soft_wrap=True)
-            code = BAD_INPUT if isinstance(error.__cause__, InputError) else FAILED
-        except KeyboardInterrupt:
-            errors.print("Stopped. What is done is kept; the same command goes on from there.")
-            code = INTERRUPTED
-        sys.exit(code or 0)
-
-    return run
 
 
 class Shard(click.ParamType):
@@ -232,68 +201,7 @@ def monitor(
     return ALARM if watched.alarms else 0
 
 
-@main.group()
-def simulate() -> None:
-    """Write events whose truth is known to a file."""
-
-
-seed_option = click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
-file_option = click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, help=".h5, .parquet, .csv or .npz"
-)
-
-
-def _write(output: Path, events: "Events", truth: "Truth | None" = None) -> None:
-    from serendip.data.write import write_events
-
-    write_events(output, events, truth)
-    console.print(f"Wrote {len(events):,} events to {output}", soft_wrap=True)
-
-
-@simulate.command("dijet")
-@click.option("--background", type=click.IntRange(0), default=100_000, show_default=True, help="Number of events.")
-@click.option("--signal", type=click.IntRange(0), default=0, show_default=True, help="Number of events.")
-@click.option("--signal-mass", type=float, default=3500.0, show_default=True, help="GeV.")
-@click.option("--signal-width", type=float, default=100.0, show_default=True, help="GeV.")
-@seed_option
-@file_option
-@explained
-def simulate_dijet(
-    background: int, signal: int, signal_mass: float, signal_width: float, seed: int, output: Path
-) -> None:
-    """A falling dijet spectrum, with a resonance if asked for."""
-    from serendip.simulate import simulate_dijet as draw
-
-    _write(output, *draw(background, signal, signal_mass=signal_mass, signal_width=signal_width, seed=seed))
-
-
-@simulate.command("exponential")
-@click.option("--background", type=click.IntRange(1), default=2000, show_default=True, help="Number of events.")
-@click.option("--rate", type=float, default=8.0, show_default=True, help="Of the exponential.")
-@click.option("--signal", "signals", multiple=True, help="tail_peak, bulk_excess or bulk_peak of arXiv:1806.02350.")
-@seed_option
-@file_option
-@explained
-def simulate_exponential(background: int, rate: float, signals: tuple[str, ...], seed: int, output: Path) -> None:
-    """A falling exponential, with signals if asked for: the benchmark of learned tests."""
-    from serendip.simulate import simulate_exponential as draw
-    from serendip.simulate.exponential import published_signal
-
-    _write(output, *draw(background, [published_signal(name) for name in signals], rate=rate, seed=seed))
-
-
-@simulate.command("drift_tubes")
-@click.option("--events", type=click.IntRange(1), default=10_000, show_default=True, help="How many muons.")
-@click.option("--cathode", type=float, default=1.0, show_default=True, help="Cathode voltage over nominal.")
-@click.option("--threshold", type=float, default=1.0, show_default=True, help="Front-end threshold over nominal.")
-@seed_option
-@file_option
-@explained
-def simulate_drift_tubes(events: int, cathode: float, threshold: float, seed: int, output: Path) -> None:
-    """Muons in a drift chamber, healthy or with voltage or thresholds lowered."""
-    from serendip.simulate import simulate_drift_tubes as draw
-
-    _write(output, draw(events, cathode=cathode, threshold=threshold, seed=seed))
+main.add_command(simulate)
 
 
 @main.group()

@@ -15,6 +15,10 @@ import numpy as np
 
 from serendip.errors import InputError, unknown_name
 
+BESIDE = (
+    "beside"  # attribute of a group that stands beside the columns and is none of them, as the pulses of recordings
+)
+
 
 @dataclass(frozen=True)
 class Place:
@@ -75,7 +79,7 @@ def _rows(place: Place, rows: slice) -> np.ndarray:
 def _places(path: Path, file: h5py.File, inside: str | None) -> dict[str, Place]:
     tables = _tables(file)
     if inside is not None:
-        inside = inside.strip("/")
+        inside = inside.strip("/") or "/"
         if inside not in tables:
             raise InputError(f"{path}: {unknown_name('table', inside, tables)}")
         return tables[inside]
@@ -103,7 +107,7 @@ def _tables(group: h5py.Group) -> dict[str, dict[str, Place]]:
         plain |= _columns(dataset)
     inner: dict[str, dict[str, Place]] = {}
     for one in below:
-        if isinstance(one, h5py.Group):
+        if isinstance(one, h5py.Group) and BESIDE not in one.attrs:
             inner |= _tables(one)
     return ({path or "/": plain} if plain else {}) | compound | inner
 

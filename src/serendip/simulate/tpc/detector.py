@@ -10,6 +10,9 @@ from serendip.errors import InputError, unknown_name
 class Detector:
     """Geometry, fields and response.
 
+    Gains count detected photons (phd): one gives 1 + `double_photoelectrons` photoelectrons (PE) on average. Experiments
+    that quote PE a photon or an electron, as XENON does, have gains larger by that factor. Areas are in PE.
+
     Attributes:
         name: for messages and reports.
         radius: of the liquid, cm.
@@ -77,7 +80,27 @@ class Detector:
 
 # Sources of the numbers: docs/xenon.md.
 DARWIN = Detector()
-DETECTORS = {"darwin": DARWIN}
+# XENONnT's first science run (arXiv:2207.11330, 2303.14729, 2402.10446, 2406.13638) and the defaults of its fit code
+# appletree. Quoted in PE: g1 = 0.151 PE a photon, g2 = 16.5 PE an electron, 31.2 PE a single electron; in detected
+# photons, as here, those are divided by 1 + 0.227. 253 tubes stand above and 241 below; here both arrays have 253.
+XENONNT = Detector(
+    name="xenonnt",
+    radius=66.4,
+    height=148.6,
+    pmts=253,
+    drift_field=23.0,
+    density=2.862,
+    electron_lifetime=12_000.0,
+    g1=0.151 / 1.227,
+    extraction=16.5 / 31.2,
+    single_electron_gain=31.2 / 1.227,
+    top_fraction=0.75,
+    double_photoelectrons=0.227,
+    s2_sample=150.0,  # 45 µs in all: at this field a cloud from the cathode spreads by 5 µs
+    coincidence=3,
+    coincidence_window=100.0,
+)
+DETECTORS = {"darwin": DARWIN, "xenonnt": XENONNT}
 
 
 def make_detector(given: str | dict[str, Any]) -> Detector:
