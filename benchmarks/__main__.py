@@ -18,7 +18,10 @@ import psutil
 from serendip.run.provenance import versions
 
 HERE = Path(__file__).parent
-NAMES = ("fits", "bump_hunter", "trees", "flows", "networks", "nplm", "nplm_large", "monitor", "reading", "toys")
+NAMES = (
+    "fits", "bump_hunter", "trees", "flows", "networks", "nplm", "nplm_large", "monitor", "reading", "toys",
+    "xenon_simulation", "xenon_sensitivity",
+)  # fmt: skip
 PEERS = ("pyBumpHunter", "pytest-benchmark", "torch", "nflows")
 
 

@@ -6,14 +6,24 @@ from scipy import stats
 
 from serendip.data.window import Window
 from serendip.report import (
+    AnomalyPanel,
+    BandEvents,
+    BandPanel,
     CoordinatePanel,
     CoordinateSeries,
     DriverFeature,
     DriversPanel,
+    EventPulses,
+    LatentPanel,
     LatentScanPanel,
+    MedianBand,
+    MixtureScanPanel,
     PairMaps,
     PairPanel,
+    PredictivePanel,
+    PulsePanel,
     RatioPanel,
+    RejectionPanel,
     RocCurve,
     RocPanel,
     ScanPanel,
@@ -24,6 +34,8 @@ from serendip.report import (
     TablePanel,
     TailCurve,
     ToyPanel,
+    band_of,
+    predictive_feature,
 )
 from serendip.seeds import rng_for
 
@@ -159,6 +171,64 @@ def pairs() -> PairPanel:
     return PairPanel("pairs", "What drives it: pairs of features", (cells,), "Residuals.")
 
 
+def latent() -> LatentPanel:
+    rng = rng_for(1, "latent")
+    energy, is_nr = np.geomspace(1, 100, 600), rng.random(600) < 0.35
+    x, y = np.log(energy) - 2 + 0.3 * rng.normal(size=600), rng.normal(size=600) - 1.5 * is_nr
+    return LatentPanel("latent", "Latent space", x, y, energy, is_nr, note="R² 0.98 (ER), 0.95 (NR)", caption="Means.")
+
+
+def predictive() -> PredictivePanel:
+    rng = rng_for(1, "predictive")
+    names = ("log S1", "log S2", "S1 rise", "S2 width", "lit PMTs")
+    features = [predictive_feature(f, *rng.normal(size=(2, 3000)), note="p = 0.31") for f in names]
+    return PredictivePanel("predictive", "Posterior predictive check", tuple(features), "Held-out events.")
+
+
+def anomaly() -> AnomalyPanel:
+    edges = np.linspace(-3, 12, 31)
+    background = 400 * np.exp(-((edges[1:] + 2) ** 2) / 8) + 0.02
+    signals = tuple((f"{mass} GeV", 5.0 * np.exp(-((edges[1:] - mass / 20) ** 2) / 6)) for mass in (30, 100))
+    data = rng_for(1, "anomaly").poisson(background + signals[0][1]).astype(float)
+    return AnomalyPanel(
+        "anomaly", "Anomaly score", edges, background, 0.1 * background, signals, data, -1.0, note="R = 3"
+    )
+
+
+def bands() -> BandPanel:
+    rng, edges = rng_for(1, "bands"), np.linspace(0, 100, 21)
+    cs1 = rng.uniform(0, 100, 8000)
+    er, nr = ((300 * cs1 + 4e4) ** 0.7 * factor * rng.lognormal(0, 0.1, 8000) for factor in (1.0, 0.4))
+    data = BandEvents("data", cs1[:200], er[:200])
+    return BandPanel("bands", "Bands", (band_of("ER", cs1, er, edges), band_of("NR", cs1, nr, edges)), (data,), "PE")
+
+
+def mixture_scan() -> MixtureScanPanel:
+    weight = np.array([0, 0.1, 0.3, 1, 3, 10, 30, 100])
+    z = [2 + np.exp(-0.5 * (np.log(weight + 0.05) - centre) ** 2) for centre in (0, 0.7)]
+    named = zip(("30 GeV", "100 GeV"), z)
+    found = tuple(MedianBand(name, weight, *(stats.norm.sf(one + up) for up in (1, 0, -1))) for name, one in named)
+    return MixtureScanPanel("mixture_scan", "Which mixture tells most", found, 1.0, caption="p against R.")
+
+
+def rejection() -> RejectionPanel:
+    at = np.geomspace(1e-49, 1e-47, 25)
+    found = tuple(MedianBand(name, at, *(at / cross * 3 + up for up in (-1, 0, 1))) for name, cross in
+                  (("learned score", 1.4e-48), ("2-D template", 1.9e-48), ("signal known", 1.1e-48)))  # fmt: skip
+    return RejectionPanel(
+        "rejection", "Rejection at 200 t y, 50 GeV", found, (1.4e-48, 1.9e-48, None), (("3e-49", 3e-49),), reach=4.3,
+        caption="Medians and bands.",
+    )  # fmt: skip
+
+
+def pulses() -> PulsePanel:
+    s1, s2 = 90 * stats.expon.pdf(np.arange(200), 10, 4), 2e4 * stats.norm.pdf(np.arange(300), 150, 30)
+    tubes = np.stack(np.meshgrid(*2 * [np.linspace(-30, 30, 7)]), axis=-1).reshape(-1, 2)
+    pattern = 900 / (1 + ((tubes - 5) ** 2).sum(1) / 50) ** 1.5
+    events = tuple(EventPulses(label, s1, s2, pattern, (5.0, 5.0)) for label in ("ER, 12 keV", "NR, 31 keV"))
+    return PulsePanel("pulses", "Recordings", events, tubes, 7.6, (10.0, 50.0), "Waveforms and the top array.")
+
+
 @pytest.fixture(scope="session")
 def panels() -> tuple:
     table = TablePanel(
@@ -170,7 +240,8 @@ def panels() -> tuple:
     return (
         uncut, spectrum(), scan(), scores(), drivers(), RocPanel("roc", "ROC on labels", curves(), "ROC."),
         SicPanel("sic", "Significance improvement", curves(), (0.01, 0.002), caption="SIC."), toys(),
-        coordinates(), latent_scan(), ratio(), pairs(), table,
+        coordinates(), latent_scan(), ratio(), pairs(), mixture_scan(), rejection(), anomaly(),
+        bands(), pulses(), latent(), predictive(), table,
     )  # fmt: skip
 
 

@@ -11,6 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from scipy import special
 
+from serendip.report.anomaly_figures import draw_anomaly
+from serendip.report.anomaly_panels import AnomalyPanel
+from serendip.report.band_figures import draw_bands
+from serendip.report.band_panels import BandPanel
 from serendip.report.canvas import (
     BLUE,
     COLOURS,
@@ -27,6 +31,8 @@ from serendip.report.canvas import (
     style,
     with_unit,
 )
+from serendip.report.latent_figures import draw_latent, draw_predictive
+from serendip.report.latent_panels import LatentPanel, PredictivePanel
 from serendip.report.outlier_figures import draw_coordinates, draw_latent_scan
 from serendip.report.outlier_panels import CoordinatePanel, LatentScanPanel
 from serendip.report.panels import (
@@ -39,9 +45,13 @@ from serendip.report.panels import (
     SpectrumPanel,
     ToyPanel,
 )
+from serendip.report.pulse_figures import draw_pulses
+from serendip.report.pulse_panels import PulsePanel
 from serendip.report.ratio_figures import draw_pairs, draw_ratio
 from serendip.report.ratio_panels import PairPanel, RatioPanel
 from serendip.report.score_figures import draw_drivers, draw_roc, draw_score, draw_sic
+from serendip.report.sensitivity_figures import draw_mixture_scan, draw_rejection
+from serendip.report.sensitivity_panels import MixtureScanPanel, RejectionPanel
 
 
 def draw(panel: FigurePanel) -> Figure:
@@ -251,4 +261,11 @@ DRAWINGS: dict[type, Callable[[Any], Figure]] = {
     LatentScanPanel: draw_latent_scan,
     RatioPanel: draw_ratio,
     PairPanel: draw_pairs,
+    PulsePanel: draw_pulses,
+    MixtureScanPanel: draw_mixture_scan,
+    RejectionPanel: draw_rejection,
+    AnomalyPanel: draw_anomaly,
+    BandPanel: draw_bands,
+    LatentPanel: draw_latent,
+    PredictivePanel: draw_predictive,
 }

@@ -8,10 +8,15 @@ from scipy import special
 
 from serendip.data.window import Window
 from serendip.errors import InputError
+from serendip.report.anomaly_panels import AnomalyPanel
+from serendip.report.band_panels import BandPanel
 from serendip.report.columns import Numbers, Points, require_lengths, require_rising, stacked
+from serendip.report.latent_panels import LatentPanel, PredictivePanel
 from serendip.report.outlier_panels import CoordinatePanel, LatentScanPanel
+from serendip.report.pulse_panels import PulsePanel
 from serendip.report.ratio_panels import PairPanel, RatioPanel
 from serendip.report.score_panels import DriversPanel, RocPanel, ScorePanel, SicPanel
+from serendip.report.sensitivity_panels import MixtureScanPanel, RejectionPanel
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,6 +206,13 @@ FigurePanel = (
     | LatentScanPanel
     | RatioPanel
     | PairPanel
+    | PulsePanel
+    | MixtureScanPanel
+    | RejectionPanel
+    | AnomalyPanel
+    | BandPanel
+    | LatentPanel
+    | PredictivePanel
 )
 Panel = FigurePanel | TablePanel
 
