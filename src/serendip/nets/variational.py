@@ -16,7 +16,9 @@ from serendip.nets.mlp import Mlp
 
 LEAST_LOG_SIGMA = -7.0  # 1e-3 of a standard feature: a constant or doubled one shall not end in an infinite density
 
-FIRST_LOG_SPREAD = -2.0  # of the posteriors
+# Of all posteriors at first: at 0 some collapse, at −2 short trainings end far from the optimum.
+FIRST_LOG_SPREAD = -1.0
+QUIET = 0.3  # what the decoder's first weights are shrunk by, so that the first steps do not undo random output
 
 
 class VariationalAutoencoder(eqx.Module):
@@ -51,11 +53,8 @@ class VariationalAutoencoder(eqx.Module):
     ) -> None:
         k_trunk, k_posterior, k_decoder, k_flow = jr.split(key, 4)
         self.trunk = Mlp((features, *hidden), k_trunk, activation="silu")
-        posterior = Mlp((hidden[-1], 2 * latent), k_posterior)
-        # Narrow posteriors at first: with wide ones a decoder learns to ignore its input before it has said anything.
-        start = jnp.repeat(jnp.array([0.0, FIRST_LOG_SPREAD]), latent)
-        self.posterior = eqx.tree_at(lambda part: part.biases, posterior, (start,))
-        self.decoder = Mlp((latent, *hidden[::-1], features), k_decoder, activation="silu")
+        self.posterior = start_narrow(Mlp((hidden[-1], 2 * latent), k_posterior))
+        self.decoder = start_quiet(Mlp((latent, *hidden[::-1], features), k_decoder, activation="silu"))
         self.flow = maf(latent, hidden[-1], blocks=flow, layers=1, key=k_flow).bijection if flow else None
         self.log_sigma = jnp.zeros(features)
         self.latent, self.beta = latent, float(beta)
@@ -84,6 +83,23 @@ class VariationalAutoencoder(eqx.Module):
         pull = (x - self.decoder(z)) * jnp.exp(-log_sigma)
         log_likelihood = -jnp.sum(0.5 * (pull**2 + LOG_2PI) + log_sigma, axis=1)
         return -log_likelihood + self.beta * (log_q - log_prior)
+
+
+def start_narrow(posterior: Mlp) -> Mlp:
+    """A network for means and log spreads whose spreads are `FIRST_LOG_SPREAD` for every event before training.
+
+    With wide ones a decoder learns to ignore its input before it has said anything; with random ones it takes short
+    trainings too long to forget them.
+    """
+    latent = posterior.biases[-1].shape[0] // 2
+    is_mean = jnp.arange(2 * latent) < latent
+    start = jnp.where(is_mean, 0.0, FIRST_LOG_SPREAD), posterior.weights[-1] * is_mean
+    return eqx.tree_at(lambda part: (part.biases[-1], part.weights[-1]), posterior, start)
+
+
+def start_quiet(decoder: Mlp) -> Mlp:
+    """A network whose first output is near 0."""
+    return eqx.tree_at(lambda part: part.weights[-1], decoder, QUIET * decoder.weights[-1])
 
 
 def elbo_loss(model: VariationalAutoencoder, x: Float[Array, "b d"], key: PRNGKeyArray) -> Float[Array, " b"]:

@@ -69,7 +69,7 @@ def format_how(p_value: Mapping[str, Any]) -> str:
 def facts(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What the headline says beside the p-values: the best window or statistic, its events, trials; only what is there."""
     best, trials = result.get("best") or {}, result.get("trials") or {}
-    rows = _statistic_facts(best) if best.get("test") else []
+    rows = _statistic_facts(best, alone=not trials) if best.get("test") else []
     if best.get("window"):
         window = "–".join(f"{edge:g}" for edge in best["window"])
         rows.append(("Best window", f"{window} {best.get('unit', '')}".strip()))
@@ -86,10 +86,11 @@ def facts(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
-def _statistic_facts(best: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The most significant test, and its statistic among those of toys."""
+def _statistic_facts(best: Mapping[str, Any], alone: bool) -> list[tuple[str, str]]:
+    """The most significant test, or the only one, and its statistic among those of toys."""
     column = best.get("column")
-    rows = [("Most significant test", f"{best['test']}, {column}" if column else best["test"])]
+    what = "Test" if alone else "Most significant test"
+    rows = [(what, f"{best['test']}, {column}" if column else best["test"])]
     value = format_number(best["statistic"], 4)
     if best.get("toy_median") is not None:
         low, high = (format_number(edge) for edge in best["toy_interval"])
@@ -99,6 +100,8 @@ def _statistic_facts(best: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def meanings(result: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     """What global and local p are of, in this search."""
+    if (result.get("best") or {}).get("test") and not result.get("trials"):
+        return ("global", "the one test, fixed before the data were looked at"), ("local", "the same")
     if (result.get("best") or {}).get("test"):
         return ("global", "all tests with all their settings, combined"), ("local", "the most significant one alone")
     return (

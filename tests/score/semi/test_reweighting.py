@@ -33,7 +33,7 @@ def test_the_check_on_events_held_out_says_so(fitted):
 
 
 def test_the_check_fails_where_the_classifier_is_blind():
-    simulated, data = toy_areas(4000, 1)[0], toy_areas(4000, 2, light=1.6)[0]
+    simulated, data = toy_areas(9000, 1)[0], toy_areas(9000, 2, light=1.4)[0]
     cut = CalibrationWeights(settings=FAST, largest=1.01).fit(simulated, data)
     assert not cut.check_.passed
     assert cut.check_.clipped > 0.05

@@ -44,6 +44,17 @@ def test_the_same_seed_pairs_the_same(lone: Recordings) -> None:
     np.testing.assert_array_equal(one, two)
 
 
+def test_chunks_share_no_random_numbers() -> None:
+    noise = []
+    for index in range(2):
+        pairs = accidentals(1500, pulses=False, seed=3, index=index)
+        away = pairs.events.columns["x"] - pairs.truth["true_x"]
+        noise.append(dict(zip(pairs.events.observers["row"].tolist(), away.tolist())))
+    both = sorted(noise[0].keys() & noise[1].keys())
+    assert len(both) > 300
+    assert abs(np.corrcoef(*([one[row] for row in both] for one in noise))[0, 1]) < 0.2
+
+
 def test_one_event_has_no_partner(lone: Recordings) -> None:
     with pytest.raises(TooFewEventsError, match="Got 1 events to pair"):
         pair_at_random(lone[:1], DARWIN, np.random.default_rng(1))

@@ -10,7 +10,7 @@ from serendip.simulate.tpc import DARWIN
 from serendip.simulate.tpc._kernels_pulses import _chances
 from serendip.simulate.tpc.drift import VELOCITY, Drift
 from serendip.simulate.tpc.electroluminescence import CROSSING, EXCIMERS, Electroluminescence
-from serendip.simulate.tpc.photon_times import DELAY, OPTICAL, TRANSIT, PhotonTimes
+from serendip.simulate.tpc.photon_times import DELAY, TRANSIT, PhotonTimes
 from serendip.simulate.tpc.response import LightResponse, pmt_positions
 from serendip.simulate.tpc.trigger import Trigger
 
@@ -80,7 +80,7 @@ def test_photon_times_have_the_mean_of_their_parts_and_rise():
     assert np.all(times.cumulative[:, -1] == 1)
     nr = times.cumulative[times.row(np.array([30.0]), np.array([True]))[0]]
     singlets = 0.269 / 1.269
-    expected = singlets * 3.27 + (1 - singlets) * 23.97 + OPTICAL + DELAY * TRANSIT
+    expected = singlets * 3.27 + (1 - singlets) * 23.97 + DARWIN.optical_delay + DELAY * TRANSIT
     assert np.sum(1 - nr) == pytest.approx(expected + 0.5, abs=0.6)
 
 

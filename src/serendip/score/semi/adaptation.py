@@ -40,7 +40,7 @@ class AdaptedClassifier(BaseEstimator):
     Args:
         parts: of the representation.
         modes: of the pattern there.
-        strength: of the reversed gradient.
+        strength: of the reversed gradient, against that of the kind.
         members: independent networks.
         hidden: widths of the shared layers.
         epochs: passes over the events.
@@ -117,7 +117,7 @@ class AdaptedClassifier(BaseEstimator):
         x = np.concatenate([self.representation_.transform(sample) for sample in (simulated, calibration)])
         kind = np.concatenate([nuclear, np.zeros(len(calibration), bool)])
         domain = np.repeat([False, True], [len(simulated), len(calibration)])
-        w_kind, w_domain = _balanced(kind, ~domain), _balanced(domain, ~kind)
+        w_kind, w_domain = _balanced(kind, ~domain), self.strength * _balanced(domain, ~kind)
         network, settings = self._build(x.shape[1]), self._training()
         rows = (x, kind.astype(float), domain.astype(float), w_kind, w_domain)
         trained = fit_network(
@@ -164,7 +164,7 @@ class AdaptedClassifier(BaseEstimator):
     def _build(self, inputs: int) -> AdversarialMlp:
         """Networks before training, their arrays stacked."""
         seed = np.uint32(seed_for(self.seed, KIND) % 2**32)
-        return stacked_adversaries(seed, self.members, inputs, tuple(self.hidden), float(self.strength))
+        return stacked_adversaries(seed, self.members, inputs, tuple(self.hidden))
 
     def _training(self) -> Training:
         names = ("epochs", "batch", "learning_rate", "weight_decay", "best", "validation")

@@ -144,6 +144,16 @@ def _occupied(state, photons, tubes):
     return min(max(math.floor(drawn + 0.5), 1.0), min(float(photons), float(tubes)))
 
 
+@njit(cache=True)
+def _seen_soon(cumulative, hits, window):
+    """Part of the photons after the first that comes within the window that the first one opens."""
+    first = 0
+    while cumulative[first] * hits < 1.0:
+        first += 1
+    last = min(first + int(window), len(cumulative) - 1)
+    return (cumulative[last] - cumulative[first]) / (1 - cumulative[first])
+
+
 @njit(cache=True, nogil=True)
 def detect(seed, first, photons, electrons, x, y, z, row, numbers, s1_map, s2_map, cumulative):
     """What of the quanta of each event is detected, (n, COLUMNS).
@@ -156,7 +166,6 @@ def detect(seed, first, photons, electrons, x, y, z, row, numbers, s1_map, s2_ma
     found = np.zeros((n, COLUMNS))
     state = np.empty(STATE, np.uint64)
     times, channels = np.empty(FEW), np.empty(FEW, np.int64)
-    within = min(int(numbers.window), cumulative.shape[1] - 1)
     for i in range(n):
         restart(state, seed, first + i, LIGHT)
         out = found[i]
@@ -169,7 +178,7 @@ def detect(seed, first, photons, electrons, x, y, z, row, numbers, s1_map, s2_ma
             photon_hits(state, hits, cumulative[row[i]], numbers.tubes, times, channels)
             out[CHANNELS] = coincidence(hits, times, channels, numbers.coincidence, numbers.window)[1]
         else:
-            near = 1 + binomial(state, hits - 1, cumulative[row[i], within])
+            near = 1 + binomial(state, hits - 1, _seen_soon(cumulative[row[i]], hits, numbers.window))
             out[CHANNELS] = _occupied(state, near, numbers.tubes)
         restart(state, seed, first + i, CHARGE)
         _detect_charge(state, electrons[i], x[i], y[i], z[i], numbers, s2_map, out)

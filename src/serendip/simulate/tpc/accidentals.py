@@ -50,7 +50,7 @@ def accidentals(
     """
     lone = replace(SOURCES["accidentals"], paired=False)
     deposits = draw_deposits(lone, n, detector, seed=seed, index=index, fiducial=fiducial)
-    own = seed_for(seed, "accidentals")
+    own = seed_for(seed, "accidentals", index)  # `first` may be left at 0 in every chunk
     single = simulate_tpc(deposits, detector, pulses=pulses, seed=own, first=first, threads=threads)
     return pair_at_random(single, detector, rng_for(seed, "accidentals", index))
 

@@ -11,7 +11,6 @@ from serendip.simulate.tpc.scintillation import emission_times
 
 TABLE = 2000  # ns, in steps of 1 ns; of photons that come later (0.1 % of electron recoils') the times are redrawn
 ENERGIES = np.geomspace(0.1, 300.0, 24)  # keV, of the rows of the table for each kind of recoil
-OPTICAL = 10.0  # ns: mean of the exponential delay by reflections in a vessel of metres
 TRANSIT = 3.9  # ns: spread of the transit time of a 3-inch tube (9 ns of full width at half maximum, Hamamatsu R11410)
 DELAY = 4.0  # transit spreads by which all times are late, so that none is negative
 
@@ -31,7 +30,8 @@ class PhotonTimes:
     @classmethod
     def of(cls, detector: Detector) -> "PhotonTimes":
         """From the scintillation's time constants at the detector's field."""
-        kernel = np.diff(exponnorm.cdf(np.arange(TABLE + 1), OPTICAL / TRANSIT, loc=DELAY * TRANSIT, scale=TRANSIT))
+        wander = max(detector.optical_delay / TRANSIT, 1e-3)  # scipy has no density at 0
+        kernel = np.diff(exponnorm.cdf(np.arange(TABLE + 1), wander, loc=DELAY * TRANSIT, scale=TRANSIT))
         emitted = [emission_times(kind, e, detector).emitted(1.0, TABLE) for kind in ("er", "nr") for e in ENERGIES]
         rows = np.array([np.convolve(kernel, row)[:TABLE] for row in emitted])
         return cls(rows / rows[:, -1:], ENERGIES)
