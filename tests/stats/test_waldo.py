@@ -25,7 +25,7 @@ def shrunk(n, seed=0, theta=None):
 
 @pytest.fixture(scope="module")
 def exact():
-    return fit_waldo(*gaussian(60_000, 1))
+    return fit_waldo(*gaussian(60_000, 1), pieces=6)
 
 
 @pytest.mark.parametrize("level", [0.68, 0.95])

@@ -69,7 +69,8 @@ def excess(
     n = np.cumsum(counts[:, ::-1], axis=1)[:, ::-1][:, first]
     best = profiled_rate(n, above, error)
     pull = np.divide(best - above, error, out=np.zeros_like(best), where=np.broadcast_to(error > 0, best.shape))
-    ratio = 2 * (xlogy(n, np.maximum(n, 1) / best) - n + best) + pull**2
+    one = np.maximum(best, np.finfo(float).tiny)  # it is 0 where no event is seen and the error is large
+    ratio = 2 * (xlogy(n, np.maximum(n, 1) / one) - n + best) + pull**2
     return np.where(n > above, ratio, -ratio).max(axis=1)
 
 
