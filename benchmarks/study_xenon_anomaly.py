@@ -72,14 +72,18 @@ def low_er(n: int, seed: int) -> Recordings:
     return in_window(simulated(SOURCES["flat_er"].within(*AROUND), n, seed))
 
 
-def train(low: float, high: float, part: float) -> tuple[RecoilVae, RecoilClassifier]:
-    """Both models, on recoils flat in energy."""
-    er = simulated(SOURCES["flat_er"].within(low, high), int(24_000 * part), 1)
-    nr = simulated(SOURCES["flat_nr"].within(1, 100), int(13_000 * part), 2)
-    vae = RecoilVae(seed=1).fit(er)
-    other = simulated(SOURCES["flat_er"].within(1, 100), int(24_000 * part), 3)
-    both = concatenate_recordings(other, nr)
-    return vae, RecoilClassifier(members=3, seed=1).fit(both, np.repeat([0.0, 1.0], [len(other), len(nr)]))
+def train_vae(high: float, part: float = 1.0, seed: int = 1) -> RecoilVae:
+    """On electron recoils flat from 1 keV to this energy."""
+    er = simulated(SOURCES["flat_er"].within(1.0, high), int(24_000 * part), seed)
+    return RecoilVae(seed=seed).fit(er)
+
+
+def train_classifier(part: float = 1.0, seed: int = 1) -> RecoilClassifier:
+    """On recoils of both kinds, flat in 1–100 keV."""
+    er = simulated(SOURCES["flat_er"].within(1, 100), int(24_000 * part), 100 + seed)
+    nr = simulated(SOURCES["flat_nr"].within(1, 100), int(13_000 * part), 200 + seed)
+    is_nr = np.repeat([0.0, 1.0], [len(er), len(nr)])
+    return RecoilClassifier(members=3, seed=seed).fit(concatenate_recordings(er, nr), is_nr)
 
 
 def judged(function: AnomalyFunction, samples: dict[str, Recordings], er: Recordings) -> str:
@@ -107,9 +111,8 @@ def main() -> None:
     samples = {f"WIMP {m} GeV": in_window(simulated(wimp_source(m, 1e-46), int(6000 * part), 20 + m)) for m in MASSES}
     samples |= {"pairs": pairs(other), "doubles": doubles(other)}
     samples |= {"S1 / 2": with_s1(other, 0.5), "S1 × 2": with_s1(other, 2.0)}
-    vaes = {}
-    for high in (100.0, 20.0):
-        vaes[high], classifier = train(1.0, high, part)
+    vaes, classifier = {high: train_vae(high, part) for high in (100.0, 20.0)}, train_classifier(part)
+    for high in vaes:
         for along in ("energy", None):
             function = AnomalyFunction(vaes[high], classifier, along=along).fit(standard)
             print(f"\n−ELBO learned on 1–{high:g} keV, standardised along {along}")

@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).parent / "_build_tools"))
 
 from serendip import __version__
 from serendip.config.goodness_of_fit import FitGate
+from serendip.config.recoil import RecoilGate
 from serendip.config.schema import Gate
 
 project = "Serendip"
@@ -36,6 +37,9 @@ myst_enable_extensions = ["dollarmath", "substitution", "deflist"]
 myst_heading_anchors = 3
 myst_substitutions = {key: f"{value:g}" for key, value in Gate().model_dump().items()} | {
     f"fit_{key}": f"{value:g}" for key, value in FitGate().model_dump().items()
+}
+myst_substitutions |= {
+    f"recoil_{key}": f"{value:g}" for key, value in RecoilGate().model_dump(exclude={"control"}).items()
 }
 
 autodoc_member_order = "bysource"

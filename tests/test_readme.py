@@ -38,7 +38,7 @@ def test_python_runs_as_shown(page, tmp_path):
 def test_configs_are_accepted(page, tmp_path):
     for text in blocks(page, "yaml"):
         (tmp_path / "config.yaml").write_text(text, "utf-8")
-        assert load_config(tmp_path / "config.yaml").features
+        assert load_config(tmp_path / "config.yaml").search
 
 
 @pytest.mark.parametrize("page", [pytest.param(page, id=page.name) for page in PAGES])
@@ -48,12 +48,14 @@ def test_links_lead_to_files(page):
 
 
 def test_every_check_of_the_gate_is_explained():
-    gate, null, fit = (
-        re.findall(r'Check\(\s*"([^"]+)"', (ROOT / "src/serendip/search" / file).read_text("utf-8"))
-        for file in ("gate.py", "gate_null.py", "fit_gate.py")
+    gate, null, fit, recoil = (
+        list(
+            dict.fromkeys(re.findall(r'Check\(\s*"([^"]+)"', (ROOT / "src/serendip/search" / file).read_text("utf-8")))
+        )
+        for file in ("gate.py", "gate_null.py", "fit_gate.py", "recoil_gate.py")
     )
     at = gate.index("p-values uniform")  # the null's checks come before it
-    names = gate[:at] + null + gate[at:] + fit
+    names = gate[:at] + null + gate[at:] + fit + recoil
     explained = re.findall(r"^\*\*(.+)\*\*\n: ", (ROOT / "docs/gate.md").read_text("utf-8"), flags=re.MULTILINE)
     assert names == explained
 

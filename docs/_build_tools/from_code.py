@@ -1,6 +1,6 @@
 """Tables made from the code while the pages are built, so that they cannot drift from it.
 
-In a page, a `from-code` directive names one of `TABLES`: config, config_fit, functions, methods, tests, families, catalogue.
+In a page, a `from-code` directive names one of `TABLES`.
 """
 
 import types
@@ -14,7 +14,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 from texts import linked
 
-from serendip.config import Analysis, Config, GoodnessOfFit
+from serendip.config import Analysis, Config, GoodnessOfFit, Recoil, Run
 from serendip.data.catalogue import CATALOGUE
 from serendip.data.functions import FUNCTIONS
 from serendip.score import METHODS
@@ -35,8 +35,16 @@ def config_fit() -> Iterator[str]:
     yield from _keys((path, model) for path, model in _sections("", GoodnessOfFit) if path not in shared)
 
 
+def config_recoil() -> Iterator[str]:
+    """The same of a recoil search."""
+    shared = {path for path, _ in _sections("", Run)} - {""}
+    yield from _keys((path, model) for path, model in _sections("", Recoil) if path not in shared)
+
+
 def _keys(sections: Iterable[tuple[str, type[BaseModel]]]) -> Iterator[str]:
     for path, model in sections:
+        if not model.model_fields:
+            continue  # settings that are handed on
         heading = f"`{path}`" if path else "The top level"
         yield from ("", f"**{heading}.** {(model.__doc__ or '').strip()}", "")
         yield from _head("key", "type", "default", "meaning")
@@ -85,7 +93,9 @@ def catalogue() -> Iterator[str]:
         yield _row(f"`{name}`", entry.description, entry.licence, f"<{entry.page}>")
 
 
-TABLES = {table.__name__: table for table in (config, config_fit, functions, methods, tests, families, catalogue)}
+OF_CONFIGS = (config, config_fit, config_recoil)
+OF_REGISTRIES = (functions, methods, tests, families, catalogue)
+TABLES = {table.__name__: table for table in (*OF_CONFIGS, *OF_REGISTRIES)}
 
 
 class FromCode(SphinxDirective):

@@ -77,7 +77,7 @@ def test_toys_are_chosen_by_what_there_is(changes, source, counts):
     ("given", "message"),
     [
         ({"search": "godness_of_fit"}, "search: .*Did you mean 'goodness_of_fit'"),
-        ({"search": None}, "search: missing; expected one of: goodness_of_fit, resonance"),
+        ({"search": None}, "search: missing; expected one of: goodness_of_fit, recoil, resonance"),
         ({"expected": None}, "expected: missing. Give a number: .*; data: .*; weights: "),
         ({"expected": -5}, "expected: Got -5"),
         ({"expected": "some"}, "expected: Got 'some'"),

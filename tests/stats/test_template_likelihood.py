@@ -115,6 +115,17 @@ def test_fits_reach_a_minimum_far_from_the_expectation(ratio):
     assert q0[2] > 1000
 
 
+def test_badly_known_rates_stay_above_zero_where_nothing_is_seen(learned):
+    """A constraint of 150 % alone would put the rates of greatest likelihood below 0."""
+    loose = ProfileLikelihoodRatio.fit([replace(pool, uncertainty=1.5) for pool in learned], signal(3))
+    counts = np.zeros((2, loose.cells), dtype=np.int64)
+    counts[1, -1] = 30
+    q0, strength = loose.statistics(counts), loose.best_strength(counts)
+    assert q0[0] == strength[0] == 0
+    assert q0[1] > 25
+    assert np.isfinite(strength[1])
+
+
 def test_a_known_signal_is_a_ceiling_for_tests_without_one(learned, thrown, ratio):
     data = [*thrown, signal(4, 15.0)]
     tests = [ratio, *(TemplateNullTest.fit(learned, statistic=name, name=name) for name in TEMPLATE_STATISTICS)]

@@ -58,6 +58,19 @@ def test_excess_of_one_threshold_is_the_known_q0():
     assert soft == pytest.approx(2 * (best - (n - n * np.log(n))), rel=1e-6)
 
 
+def test_no_event_against_a_badly_known_background_is_no_excess():
+    """There the rate of greatest likelihood is 0."""
+    q0 = excess(np.zeros((1, 2), int), np.array([0, 1]), np.array([10.0, 1.0]), np.array([11.0, 1.0]))
+    np.testing.assert_allclose(q0, [-((10 / 11) ** 2)])  # the pull of that rate; below the other's, −1
+
+
+def test_a_kind_that_is_not_expected_changes_nothing(learned):
+    alone = UnbinnedTest.fit(learned[:1])
+    beside = UnbinnedTest.fit([learned[0], replace(learned[1], expected=0.0)])
+    np.testing.assert_allclose(beside.edges, alone.edges)
+    np.testing.assert_allclose(beside.means, alone.means)
+
+
 def test_excess_is_the_largest_over_thresholds():
     counts = np.array([[50, 9, 7]])
     each = [

@@ -3,6 +3,7 @@
 from serendip.config.analysis import Analysis, Run
 from serendip.config.goodness_of_fit import GoodnessOfFit
 from serendip.config.load import json_schema, load_config, make_config
+from serendip.config.recoil import Recoil
 from serendip.config.schema import Config
 
-__all__ = ["Analysis", "Config", "GoodnessOfFit", "Run", "json_schema", "load_config", "make_config"]
+__all__ = ["Analysis", "Config", "GoodnessOfFit", "Recoil", "Run", "json_schema", "load_config", "make_config"]

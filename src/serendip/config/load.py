@@ -4,22 +4,24 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_origin
 
 import yaml
 from pydantic import BaseModel, Discriminator, TypeAdapter, ValidationError
 
 from serendip.config.analysis import Run
 from serendip.config.goodness_of_fit import GoodnessOfFit
+from serendip.config.recoil import Recoil
 from serendip.config.schema import Config
 from serendip.errors import ConfigError, unknown_name
 
-SCHEMAS: dict[str, type[Run]] = {"resonance": Config, "goodness_of_fit": GoodnessOfFit}
+SCHEMAS: dict[str, type[Run]] = {"resonance": Config, "goodness_of_fit": GoodnessOfFit, "recoil": Recoil}
 UNION_BRANCHES = {  # what pydantic adds to a path: the member of a union that was tried
     *("scan", "list", "str", "list[str]", "int", "literal['auto']"),
     *("dijet", "exponential", "drift_tubes"),
     *("normalisation", "scale", "learned"),
     *("constrained-float", "literal['data','weights']"),
+    "[key]",  # of a mapping whose names are checked
 }
 
 
@@ -79,7 +81,7 @@ def make_config(given: Mapping[str, Any]) -> Run:
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of every config, for editors."""
-    return TypeAdapter(Annotated[Config | GoodnessOfFit, Discriminator("search")]).json_schema(by_alias=True)
+    return TypeAdapter(Annotated[Config | GoodnessOfFit | Recoil, Discriminator("search")]).json_schema(by_alias=True)
 
 
 def read_yaml(text: str) -> Any:
@@ -149,7 +151,7 @@ def _joined(path: str, message: str) -> str:
     """The path of a section and what its own check says, which may begin with the key below it."""
     if not path:
         return message
-    if re.match(r"[a-z_]+(\.\w+)*: ", message):
+    if re.match(r"[a-z_]\w*(\.\w+)*: ", message):
         return f"{path}.{message.removeprefix(path.rsplit('.', 1)[-1] + '.')}"
     return f"{path}: {message}"
 
@@ -157,13 +159,15 @@ def _joined(path: str, message: str) -> str:
 def _section(parts: Sequence[Any], schema: type[BaseModel]) -> list[str]:
     """The keys that the section at this path knows."""
     model: Any = schema
+    named = False  # whether the next part is a name within a mapping
     for part in parts:
-        if isinstance(part, int):
+        if isinstance(part, int) or named:
+            named = False
             continue
         found = [f for key, f in model.model_fields.items() if part in (key, f.alias)]
         if not found:
             return []
-        model = _model_in(found[0].annotation)
+        model, named = _model_in(found[0].annotation), get_origin(found[0].annotation) is dict
         if model is None:
             return []
     return [field.alias or key for key, field in model.model_fields.items()]

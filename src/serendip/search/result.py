@@ -47,14 +47,14 @@ class BestStatistic:
     Attributes:
         test: as the config calls it.
         column: which of its statistics: a width, a feature.
-        statistic: its value for the data.
+        statistic: its value for the data; None where there are none yet.
         toy_median: its median over toys; None without any.
         toy_interval: the central 68 % of toys.
     """
 
     test: str
     column: str
-    statistic: float
+    statistic: float | None
     toy_median: float | None = None
     toy_interval: tuple[float, float] | None = None
 

@@ -112,7 +112,8 @@ class ScoreDensity:
         w = np.ones(len(ts)) if w is None else w
         if not np.isfinite(ts).all() or not (w >= 0).all():
             raise InputError("Got scores that are not finite or negative weights, but expected finite ones and w >= 0.")
-        require_events(FEWEST, score=ts[w > 0])
+        ts, w = ts[w > 0], w[w > 0]  # those of a kind that is not expected say nothing, not even where f0 ends
+        require_events(FEWEST, score=ts)
         n = float(w.sum() ** 2 / np.sum(w**2))
         require_events(FEWEST, effective_number_of_the_score=range(int(n)))
         order = np.argsort(ts, kind="stable")

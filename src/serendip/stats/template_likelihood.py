@@ -22,6 +22,7 @@ FEWEST_IN_GROUP = 5.0
 SIGNAL_GROUPS = 60
 STEPS = 200
 CONVERGED = 1e-8  # of the squared Newton decrement
+FEWEST_COUNTED = 1e-6  # of a group without events, so that its mean stays above 0; moves q0 by 1e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,9 +206,10 @@ def _fit_rates(
 ) -> Float[np.ndarray, "toys k"]:
     """Factors θ of greatest Π Poisson(n | known + θ·shapes) × exp(−Σ weights (θ − 1)² / 2), by damped Newton.
 
-    −ln L is self-concordant, so that a step shortened by 1 / (1 + decrement) keeps all means positive and gets to the
-    minimum (Nesterov and Nemirovskii 1994, doi:10.1137/1.9781611970791). Where a longer one, up to nine
-    tenths of the way to a mean of 0, goes lower, it is taken instead.
+    −ln L is self-concordant, so that a step shortened by 1 / (1 + decrement) keeps the means of groups with events
+    positive and gets to the minimum (Nesterov and Nemirovskii 1994, doi:10.1137/1.9781611970791). Where a longer one,
+    up to nine tenths of the way to a mean of 0, goes lower, it is taken instead; none goes further than that. Groups
+    without events count a millionth of one, or a badly known rate would turn negative where nothing is seen.
 
     Raises:
         FitError: no minimum after 200 steps.
@@ -219,15 +221,15 @@ def _fit_rates(
     products = (shapes[:, None] * shapes[None]).reshape(k * k, -1)
     left = np.arange(len(counts))
     for _ in range(STEPS):
-        n, at = counts[left], theta[left]
+        n, at = np.maximum(counts[left], FEWEST_COUNTED), theta[left]
         ratio = n / (mean := known + at @ shapes)
         gradient = (1 - ratio) @ shapes.T + weights * (at - 1)
         hessian = ((ratio / mean) @ products.T).reshape(-1, k, k) + np.diag(weights)
         step = -np.linalg.solve(hessian, gradient[..., None])[..., 0]
         squared = -(gradient * step).sum(axis=1)
-        short = at + step / (1 + np.sqrt(np.maximum(squared, 0.0)))[:, None]
         room = 0.9 / np.maximum((-(step @ shapes) / mean).max(axis=1), 0.9)
-        long = at + step * room[:, None]
+        sure = np.minimum(room, 1 / (1 + np.sqrt(np.maximum(squared, 0.0))))
+        long, short = at + step * room[:, None], at + step * sure[:, None]
         low, high = (_negative_log_likelihood(n, known, shapes, weights, trial) for trial in (long, short))
         theta[left] = np.where((low <= high)[:, None], long, short)
         left = left[squared > CONVERGED]
@@ -237,7 +239,7 @@ def _fit_rates(
 
 
 def _negative_log_likelihood(
-    counts: Counts,
+    counts: Counts | Float[np.ndarray, "toys groups"],
     known: Float[np.ndarray, " groups"],
     shapes: Float[np.ndarray, "k groups"],
     weights: Float[np.ndarray, " k"],

@@ -115,7 +115,8 @@ class UnbinnedTest:
         expected = float(above[0])
         if expected < FEWEST_ABOVE:
             raise InputError(
-                f"Got {expected:.2g} background events above the cut, but expected at least {FEWEST_ABOVE}."
+                f"Got {expected:.2g} background events above the cut, but expected at least {FEWEST_ABOVE}. Lower the cut, "
+                "or raise the exposure."
             )
         rates = _rate_uncertainty(pools, column, edges[:-1])
         relative = np.hypot(rates, density.relative_error(finite))
