@@ -2,11 +2,13 @@
 
 python -m benchmarks.study_xenon_classifier                      # 40,000 events, and 150,000 electron recoils of 2–10 keV
 python -m benchmarks.study_xenon_classifier --more 0 --leakage 0 --ceiling 0 --positions 0   # the first table alone
+python -m benchmarks.study_xenon_classifier --optical-delay 11   # a vessel as small as LUX, as arXiv:2410.00755 simulated
 """
 
 import argparse
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -22,33 +24,50 @@ from serendip.score.semi.recoil_classifier import RecoilClassifier
 from serendip.score.semi.representation import SUMMARIES
 from serendip.score.semi.tube_places import TubePlaces
 from serendip.seeds import rng_for, seed_for
-from serendip.simulate.tpc import DARWIN, Deposits
+from serendip.simulate.tpc import DARWIN, Deposits, Detector
 from serendip.simulate.tpc.quanta import draw_quanta
 from serendip.simulate.tpc.reconstruct import work_function
 from serendip.simulate.tpc.response import pmt_positions
 from serendip.simulate.tpc.simulate import simulate_tpc
 from serendip.simulate.tpc.sources import SOURCES, draw_deposits
-from serendip.simulate.tpc.steps import make_steps
+from serendip.simulate.tpc.steps import Steps, make_steps
 
 EVENTS, PART_NR, PART_TEST, CHUNK = 40_000, 0.35, 0.4, 10_000
 LOW = (2.0, 10.0)  # keV of an electron recoil
 BINS = (2.0, 3.0, 4.0, 6.0, 8.0, 10.0)
 LIGHTS = (0, 400, 700, 1000, 2000, 5000, 20_000, 100_000)  # PE
 RADII = (0, 60, 100, 115, 121, 126, 130)  # cm
+LEAN = {"flat_er": 20.0, "flat_nr": 60.0}  # keV below which further events lie
 RAW: dict[str, Any] = {"hidden": (128, 64), "epochs": 15, "members": 3}  # for 1,455 inputs
 
 
-def simulated(source: str, n: int, task: str, index: int = 0, low: float = 1.0, high: float = 100.0) -> Recordings:
+def simulated(
+    detector: Detector, source: str, n: int, task: str, index: int = 0, low: float = 1.0, high: float = 100.0
+) -> Recordings:
     """Recordings of a flat source between two energies in keV."""
-    deposits = draw_deposits(SOURCES[source].within(low, high), n, DARWIN, seed=seed_for(1, task) % 2**31, index=index)
-    return simulate_tpc(deposits, DARWIN, seed=seed_for(1, f"{task} {source}") % 2**31, first=index * CHUNK)
+    narrow, seed = SOURCES[source].within(low, high), seed_for(1, task) % 2**31
+    deposits = draw_deposits(narrow, n, detector, seed=seed, index=index)
+    return simulate_tpc(deposits, detector, seed=seed_for(1, f"{task} {source}") % 2**31, first=index * CHUNK)
 
 
-def sample(n: int, task: str) -> Recordings:
+def sample(detector: Detector, n: int, task: str) -> Recordings:
     """A shuffled mixture, 35 % of it nuclear recoils of 1–100 keV, the rest electron recoils."""
-    n_nr = round(PART_NR * n)
-    mixed = concatenate_recordings(simulated("flat_er", n - n_nr, task), simulated("flat_nr", n_nr, task))
+    numbers = {"flat_er": n - round(PART_NR * n), "flat_nr": round(PART_NR * n)}
+    mixed = concatenate_recordings(*(simulated(detector, source, k, task) for source, k in numbers.items()))
     return mixed[rng_for(1, f"{task} order").permutation(len(mixed))]
+
+
+def with_lean(detector: Detector, train: Recordings) -> tuple[Recordings, np.ndarray]:
+    """As many further events of low energies, half of each kind, and weights with which all are flat in energy again."""
+    further = len(train) // 2
+    more = (simulated(detector, source, further, "lean", high=high) for source, high in LEAN.items())
+    events = concatenate_recordings(train, *more)
+    weights = np.ones(len(events))
+    for kind, high in zip((False, True), LEAN.values()):
+        density = np.sum(is_nr(train) == kind) / 99.0  # events a keV before; 1–100 keV
+        low = (is_nr(events) == kind) & (events.truth["recoil_energy"] < high)
+        weights[low] = density / (density + further / (high - 1.0))
+    return events, weights
 
 
 def is_nr(recordings: Recordings) -> np.ndarray:
@@ -88,9 +107,10 @@ def corrected_and_timing(r: Recordings) -> np.ndarray:
     return np.column_stack([r.events.x(["cs1", "cs2", "drift_time", "x", "y"]), build_up(r.s1)[:, :60]])
 
 
-def fitted_methods(train: Recordings) -> dict[str, Callable[[Recordings], np.ndarray]]:
+def fitted_methods(train: Recordings, detector: Detector) -> dict[str, Callable[[Recordings], np.ndarray]]:
     """Log-odds of each method, in the order of the table."""
-    nr, methods = is_nr(train), {}
+    nr = is_nr(train)
+    methods: dict[str, Callable[[Recordings], np.ndarray]] = {}
     for name, features in TREES.items():
         model = HistGradientBoostingClassifier(
             max_iter=200, learning_rate=0.08, random_state=0, class_weight="balanced"
@@ -100,6 +120,10 @@ def fitted_methods(train: Recordings) -> dict[str, Callable[[Recordings], np.nda
         began = time.process_time()
         methods[name] = RecoilClassifier(**settings).fit(train, nr).log_odds
         print(f"({name}: {time.process_time() - began:.0f} CPU s to train)", flush=True)
+    events, weights = with_lean(detector, train)
+    methods["ours, as many further events of low energy"] = (
+        RecoilClassifier().fit(events, is_nr(events), w=weights).log_odds
+    )
     return methods
 
 
@@ -121,9 +145,10 @@ def compare(methods: dict[str, Callable[[Recordings], np.ndarray]], test: Iterab
         print(quality(name, *(np.concatenate(part) for part in (values, nr, kev))), flush=True)
 
 
-def leakage(methods: dict[str, Callable[[Recordings], np.ndarray]], n: int) -> None:
+def leakage(methods: dict[str, Callable[[Recordings], np.ndarray]], detector: Detector, n: int) -> None:
     """Electron recoils beyond the median nuclear recoil, by combined energy."""
-    er, nr = low_energy(methods, "flat_er", n, 1.0, 12.0), low_energy(methods, "flat_nr", n // 4, 4.0, 70.0)
+    er = low_energy(methods, detector, "flat_er", n, 1.0, 12.0)
+    nr = low_energy(methods, detector, "flat_nr", n // 4, 4.0, 70.0)
     bins = [*pairwise(BINS), LOW]
     print(f"\nElectron recoils (%) above the median nuclear recoil in each bin of keV; {n:,} simulated\n")
     print("| method | " + " | ".join(f"{a:g}–{b:g}" for a, b in bins) + " |\n" + "|---" * (len(bins) + 1) + "|")
@@ -142,35 +167,41 @@ def leakage(methods: dict[str, Callable[[Recordings], np.ndarray]], n: int) -> N
         print(f"| {name} | " + " | ".join(f"{part:.3f}" for part in parts) + " |", flush=True)
 
 
-def low_energy(methods: dict, source: str, n: int, low: float, high: float) -> dict[str, np.ndarray]:
+def low_energy(
+    methods: dict, detector: Detector, source: str, n: int, low: float, high: float
+) -> dict[str, np.ndarray]:
     """Log-odds and energies of a flat source between two energies, chunk by chunk."""
     found: dict[str, list[np.ndarray]] = {name: [] for name in (*methods, "energy")}
     for index in range(-(-n // CHUNK)):
-        chunk = simulated(source, min(CHUNK, n - index * CHUNK), "leakage", index, low=low, high=high)
+        chunk = simulated(detector, source, min(CHUNK, n - index * CHUNK), "leakage", index, low=low, high=high)
         found["energy"].append(energy(chunk))
         for name, method in methods.items():
             found[name].append(method(chunk))
     return {name: np.concatenate(values) for name, values in found.items()}
 
 
-def ceiling(n: int) -> None:
+def ceiling(detector: Detector, n: int) -> None:
     """How well the quanta themselves tell recoils apart, and what each step from them to light takes away."""
     rng = rng_for(1, "ceiling")
     n_nr = round(PART_NR * n)
-    drawn = [draw_deposits(SOURCES[name], k, seed=7) for name, k in (("flat_er", n - n_nr), ("flat_nr", n_nr))]
+    drawn = [
+        draw_deposits(SOURCES[name].within(1.0, 100.0), k, detector, seed=7)
+        for name, k in (("flat_er", n - n_nr), ("flat_nr", n_nr))
+    ]
     deposits = Deposits(*(np.concatenate([getattr(d, f) for d in drawn]) for f in ("energy", "is_nr", "x", "y", "z")))
-    photons, electrons = draw_quanta(deposits, DARWIN, 7)
-    nr, steps = deposits.is_nr, make_steps(DARWIN)
+    photons, electrons = draw_quanta(deposits, detector, 7)
+    nr, steps = deposits.is_nr, make_steps(detector)
     place = deposits.x, deposits.y, deposits.z
-    detected = rng.binomial(photons, DARWIN.g1 * steps.light.relative(*place))
-    survival = np.exp(-steps.drift.time(deposits.z) / DARWIN.electron_lifetime)
-    surfaced = rng.binomial(electrons, survival * DARWIN.extraction)
-    kev = work_function(DARWIN) * (photons + electrons)
+    detected = rng.binomial(photons, detector.g1 * steps.light.relative(*place))
+    survival = np.exp(-steps.drift.time(deposits.z) / detector.electron_lifetime)
+    surfaced = rng.binomial(electrons, survival * detector.extraction)
+    kev = work_function(detector) * (photons + electrons)
     stages = {
         "photons and electrons at the site": (photons, electrons),
         "… electrons lost in drift and extraction": (photons, surfaced, *place),
         "… photons lost in light collection (g1)": (detected, electrons, *place),
         "… both": (detected, surfaced, *place),
+        "… both, and when each photon came": (detected, surfaced, *place, timing(deposits, detected, steps, rng)),
     }
     half = rng.random(n) < 0.5
     print(f"\nBy trees on true numbers, {n // 2:,} to learn from and as many to test\n")
@@ -181,6 +212,16 @@ def ceiling(n: int) -> None:
         )
         odds = model.fit(x[half], nr[half]).decision_function(x[~half])
         print(quality(name, odds, nr[~half], kev[~half]), flush=True)
+
+
+def timing(deposits: Deposits, photons: np.ndarray, steps: Steps, rng: np.random.Generator) -> np.ndarray:
+    """Log of the likelihoods' ratio for the times of so many photons of each deposit, from the moment of the recoil."""
+    edges = np.r_[0, np.unique(np.geomspace(3, 1999, 60).astype(int))]
+    parts = np.diff(steps.times.cumulative[:, edges], axis=1)
+    row = steps.times.row(deposits.energy, deposits.is_nr)
+    counts = rng.multinomial(photons, (parts / parts.sum(axis=1, keepdims=True))[row])
+    low_er, low_nr = steps.times.row(np.array([6.0, 30.0]), np.array([False, True]))  # of the same S1
+    return counts @ np.log((parts[low_nr] + 1e-9) / (parts[low_er] + 1e-9))
 
 
 def positions(n: int) -> None:
@@ -239,9 +280,10 @@ def true_place(recordings: Recordings) -> np.ndarray:
 NETWORKS: dict[str, dict[str, Any]] = {
     "MLP on samples as they are": RAW | {"parts": ("waveforms",)},
     "MLP on roots of the samples": RAW | {"parts": ("roots",)},
-    "ours without the S1's timing": {"parts": ("areas", "s2_width", "place")},
+    "ours, waveforms and pattern alone": {"parts": SUMMARIES},
+    "ours, S1 sample by sample": {"parts": ("corrected", "s1_timing")},
+    "ours without the S1's timing": {"parts": ("corrected",)},
     "ours": {},
-    "ours, reconstructed columns beside them": {"parts": (*SUMMARIES, "corrected")},
 }
 TREES = {"trees on S1, S2, drift time": three_areas, "trees on corrected areas, place, S1 timing": corrected_and_timing}
 
@@ -253,25 +295,27 @@ def main() -> None:
     parser.add_argument("--leakage", type=int, default=150_000, help="electron recoils of 1–12 keV")
     parser.add_argument("--ceiling", type=int, default=120_000, help="quanta")
     parser.add_argument("--positions", type=int, default=10_000, help="events to learn from, and to test")
+    parser.add_argument("--optical-delay", type=float, default=DARWIN.optical_delay, help="of the S1's light, ns")
     args = parser.parse_args()
+    detector = replace(DARWIN, optical_delay=args.optical_delay)
     print(
-        f"detector {DARWIN.name}: g1 {DARWIN.g1}, {DARWIN.drift_field:g} V/cm, lifetime {DARWIN.electron_lifetime:g} µs"
+        f"detector {detector.name}: g1 {detector.g1}, {detector.drift_field:g} V/cm, lifetime "
+        f"{detector.electron_lifetime:g} µs, optical delay {detector.optical_delay:g} ns"
     )
     if args.positions:
         positions(args.positions)
     if args.ceiling:
-        ceiling(args.ceiling)
+        ceiling(detector, args.ceiling)
     if not args.events:
         return
     n_test = round(PART_TEST * args.events)
-    methods = fitted_methods(sample(args.events - n_test, "train"))
-    compare(methods, [sample(n_test, "test")], f"{args.events:,} events, {n_test:,} of them to test")
+    methods = fitted_methods(sample(detector, args.events - n_test, "train"), detector)
+    compare(methods, [sample(detector, n_test, "test")], f"{args.events:,} events, {n_test:,} of them to test")
     if args.more:
-        compare(
-            methods, (sample(CHUNK, f"more {k}") for k in range(args.more // CHUNK)), f"The same, {args.more:,} to test"
-        )
+        further = (sample(detector, CHUNK, f"more {k}") for k in range(args.more // CHUNK))
+        compare(methods, further, f"The same, {args.more:,} to test")
     if args.leakage:
-        leakage({name: method for name, method in methods.items() if "MLP" not in name}, args.leakage)
+        leakage({name: method for name, method in methods.items() if "MLP" not in name}, detector, args.leakage)
 
 
 if __name__ == "__main__":

@@ -190,6 +190,8 @@ def _source(kind: str, mass: float | None, sigma: float, energy: tuple[float, fl
         source = find_source(TPC_TYPES.get(kind, kind))
     if energy is None:
         return source
+    if source.paired:
+        raise InputError(f"--energy: Got {energy[0]:g} to {energy[1]:g}, but expected none for --type {kind}.")
     if source.name.startswith("flat"):
         return replace(source, spectrum=flat_spectrum(*energy))
     return source.within(*energy)

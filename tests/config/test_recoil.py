@@ -60,6 +60,7 @@ def test_a_pool_is_made_of_every_mass_that_anything_asks_for():
         ({"exposure": None}, "^exposure: missing"),
         ({"exposure": 0}, "^exposure: Got 0"),
         ({"backgrounds": []}, "^backgrounds: Got"),
+        ({"backgrounds": ["pp", "pp"]}, "^backgrounds: Got 'pp' twice"),
         ({"backgrounds": ["ppp"]}, r"^backgrounds\.ppp: Got background 'ppp', .*Did you mean 'pp'"),
         ({"backgrounds": ["flat_er"]}, r"^backgrounds\.flat_er: Got background"),
         ({"backgrounds": {"pp": {"scal": 2}}}, r"^backgrounds\.pp\.scal: Got key 'scal', .*'scale'"),

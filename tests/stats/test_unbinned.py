@@ -11,6 +11,7 @@ from serendip.stats.count_statistics import excess, likelihood, profiled_rate, s
 from serendip.stats.count_test import calibrate_test
 from serendip.stats.null_distribution import NullDistribution
 from serendip.stats.pseudo_experiments import Pool, one_data_set
+from serendip.stats.tail import tail_p_value
 from serendip.stats.unbinned import STATISTICS, UnbinnedTest
 from serendip.stats.uniformity import uniformity
 
@@ -193,6 +194,18 @@ def test_z_of_many_agrees_with_the_p_of_one():
     np.testing.assert_allclose(null.z(at)[1:4], truth[1:4], atol=0.25)
     assert np.isfinite(null.z(np.array([0.0, 1e9]))).all()
     assert null.z(np.array([1e9]))[0] == pytest.approx(null.reach)
+
+
+def test_the_interval_of_an_exponential_knows_that_the_tail_may_end():
+    """Here it does, slowly: the exponential's own interval is too narrow to hold the truth."""
+    toys = -np.expm1(-0.12 * rng_for(4, "bounded").exponential(size=4000)) / 0.12
+    t = float(-np.expm1(0.12 * np.log(1e-5)) / 0.12)
+    null = NullDistribution.fit(toys)
+    assert null.family == "exponential"
+    found, own = null.p_value(t), tail_p_value(t, null.smooth, family="exponential").p
+    assert found.p == own.p
+    assert found.interval[0] <= 1e-5 < own.interval[0]
+    assert found.interval[1] == own.interval[1]
 
 
 def test_steps_too_far_apart_for_a_tail_leave_the_toys_alone():

@@ -258,7 +258,14 @@ class Recoil(Run):
     @classmethod
     def _names_alone(cls, given: Any) -> Any:
         """A list stands for sources as they are."""
-        return {name: {} for name in given} if isinstance(given, list) else given
+        if not isinstance(given, list):
+            return given
+        for name in given:
+            if given.count(name) > 1:
+                raise ValueError(
+                    f"Got {name!r} twice, but expected every source once. For twice its rate, give a scale."
+                )
+        return {name: {} for name in given}
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Recoil":

@@ -1,7 +1,7 @@
 """A statistic under the null, from pseudo-experiments: p-values of one observation, and Z of thousands at once."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -90,7 +90,7 @@ class NullDistribution:
         if reached < ENOUGH_TOYS and self._extrapolates:
             fitted = tail_p_value(t, self.smooth, family=self.family, seed=seed)
             if not fitted.flagged:
-                return fitted.p
+                return self._with_shape(fitted.p, t, seed)
         return toy_p_value(reached, len(self.toys))
 
     def z_error(self, z: float) -> float:
@@ -98,6 +98,14 @@ class NullDistribution:
         p = float(special.ndtr(-z))
         density = math.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
         return math.sqrt(p * (1 - p) / len(self.toys)) / density
+
+    def _with_shape(self, p: PValue, t: float, seed: int) -> PValue:
+        """With the interval of the fit that would end, where an exponential is put in its place: the shape is not known."""
+        if self.family == "pareto":
+            return p
+        ends = tail_p_value(t, self.smooth, seed=seed).p
+        low = max(ends.interval[0], math.exp(self._smallest_log_p))  # 0 where it ends before t
+        return replace(p, interval=(min(low, p.interval[0]), p.interval[1]))
 
     @property
     def _extrapolates(self) -> bool:

@@ -9,6 +9,7 @@ from tests.score.semi.toy_recordings import labels, toy_recordings
 
 from serendip.errors import InputError, TooFewEventsError
 from serendip.score.semi.recoil_classifier import RecoilClassifier
+from serendip.score.semi.representation import SUMMARIES
 
 FAST = {"members": 2, "hidden": (16,), "epochs": 30, "batch": 128, "dropout": 0.0}
 
@@ -98,6 +99,19 @@ def test_refuses_labels_of_another_length_and_areas_alone(calibration):
     quick = replace(calibration, s1=None, s2=None, pattern=None)
     with pytest.raises(InputError, match="full mode"):
         RecoilClassifier(**FAST).fit(quick, labels(calibration))
+
+
+def test_names_the_corrected_column_that_events_lack(fitted, others):
+    columns = {name: values for name, values in others.events.columns.items() if name != "cs2"}
+    with pytest.raises(InputError, match="cs2"):
+        fitted.log_odds(replace(others, events=replace(others.events, columns=columns)))
+
+
+def test_waveforms_and_pattern_alone_tell_recoils_apart_too(calibration, others):
+    bare = {"x": calibration.events.columns["x"], "y": calibration.events.columns["y"]}
+    learned = replace(calibration, events=replace(calibration.events, columns=bare))
+    fitted = RecoilClassifier(SUMMARIES, **FAST).fit(learned, labels(calibration))
+    assert roc_auc_score(labels(others), fitted.log_odds(others)) > 0.99
 
 
 @pytest.mark.parametrize(

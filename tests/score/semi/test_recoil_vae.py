@@ -5,16 +5,29 @@ import pytest
 from tests.score.semi.toy_recordings import toy_recordings
 
 from serendip.errors import InputError, TooFewEventsError
+from serendip.score.flow_density import FlowDensity
 from serendip.score.semi.recoil_summaries import FAR, RecoilSummaries
 from serendip.score.semi.recoil_vae import RecoilVae
 
-FAST = {"modes": 4, "dimensions": 6, "hidden": (32, 32), "epochs": 12, "batch": 128, "prior_epochs": 4, "draws": 4}
+FAST = {"modes": 4, "dimensions": 4, "hidden": (32,), "epochs": 12, "batch": 128, "prior_epochs": 4, "draws": 4}
 ER, HELD_OUT = toy_recordings(3000, 1, 0.0), toy_recordings(800, 2, 0.0)
+
+
+class Quick(RecoilVae):
+    """With a prior that compiles in a third of the time."""
+
+    def _blank_prior(self):
+        return FlowDensity("maf", blocks=1, hidden=16, layers=1, epochs=self.prior_epochs, seed=self.seed)
 
 
 @pytest.fixture(scope="module")
 def vae():
-    return RecoilVae(**FAST).fit(ER)
+    return Quick(**FAST).fit(ER)
+
+
+@pytest.fixture(scope="module")
+def normal_prior():
+    return Quick(**FAST | {"prior_epochs": 0}).fit(ER)
 
 
 def above_most(vae, events):
@@ -35,7 +48,7 @@ def test_what_is_no_electron_recoil_is_less_like_one(vae):
 
 def test_every_start_finds_a_use_for_the_latent_space():
     short = FAST | {"epochs": 6, "prior_epochs": 0}
-    vaes = [RecoilVae(**short, seed=seed).fit(ER) for seed in range(5)]
+    vaes = [Quick(**short, seed=seed).fit(ER) for seed in range(5)]
     losses = [vae.losses_[1, -1] for vae in vaes]
     unused = 0.5 * np.log(2 * np.pi * np.e) * len(vaes[0].summaries_.names)  # of a normal for each summary
     assert max(losses) < unused - 1
@@ -48,9 +61,8 @@ def test_the_parts_add_up_and_an_event_scores_the_same_alone(vae):
     assert np.allclose(vae.negative_elbo(HELD_OUT[:3]), vae.negative_elbo(HELD_OUT)[:3], rtol=1e-4, atol=1e-3)
 
 
-def test_the_learned_prior_tightens_the_bound(vae):
-    normal = RecoilVae(**FAST | {"prior_epochs": 0}).fit(ER)
-    assert vae.negative_elbo(HELD_OUT).mean() < normal.negative_elbo(HELD_OUT).mean()
+def test_the_learned_prior_tightens_the_bound(vae, normal_prior):
+    assert vae.negative_elbo(HELD_OUT).mean() < normal_prior.negative_elbo(HELD_OUT).mean() - 0.1
 
 
 def test_the_pull_does_not_follow_the_energy(vae):
@@ -61,10 +73,10 @@ def test_the_pull_does_not_follow_the_energy(vae):
 def test_same_seed_same_bits_and_a_saved_one_scores_the_same(vae, tmp_path):
     score = vae.negative_elbo(HELD_OUT)
     vae.save(tmp_path / "vae.npz")
-    again = RecoilVae.load(tmp_path / "vae.npz")
+    again = Quick.load(tmp_path / "vae.npz")
     assert np.array_equal(again.negative_elbo(HELD_OUT), score)
     assert np.array_equal(again.simulate(50, seed=3), vae.simulate(50, seed=3))
-    assert np.array_equal(RecoilVae(**FAST).fit(ER).negative_elbo(HELD_OUT), score)
+    assert np.array_equal(Quick(**FAST).fit(ER).negative_elbo(HELD_OUT), score)
 
 
 def test_what_it_draws_has_the_areas_and_times_of_electron_recoils(vae):

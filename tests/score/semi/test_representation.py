@@ -1,12 +1,14 @@
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 from tests.score.semi.toy_recordings import pmt_positions, toy_recordings
 
 from serendip.errors import InputError, TooFewEventsError
 from serendip.score.semi.pattern_modes import PatternModes, light_parts
-from serendip.score.semi.pulse_summaries import build_up, log_areas, log_width, spans, time_quantiles
+from serendip.score.semi.pulse_summaries import build_up, log_areas, log_width, mean_log_time, spans, time_quantiles
 from serendip.score.semi.representation import CHUNK, PARTS, Representation
 from serendip.score.semi.tube_places import TubePlaces
 
@@ -120,10 +122,32 @@ def test_time_quantiles_follow_a_shift_and_not_a_scale():
     np.testing.assert_allclose(spans(moved), spans(pulse), atol=1e-6)
 
 
+def test_the_mean_log_time_is_of_the_light_and_not_of_its_size():
+    pulse = np.zeros((3, 50), np.float32)
+    pulse[0, [10, 20]] = 1, 3
+    pulse[1] = 7 * pulse[0]
+    pulse[2, [2, 5, 30]] = 4, 4, -9  # all before the start, and noise
+    expected = [0.75 * np.log(11)] * 2 + [0.0]
+    np.testing.assert_allclose(mean_log_time(pulse, 10)[:, 0], expected, rtol=1e-6)
+
+
+def test_the_s1_delay_alone_holds_most_of_what_the_times_tell():
+    """Photons at times of two densities whose ratio falls as a power: no statistic beats their mean logarithm."""
+    rng = np.random.default_rng(0)
+    edges = np.arange(0, 101)
+    densities = [np.diff((1 + edges) ** power) for power in (-1.0, -1.4)]
+    early = np.arange(2000) % 2
+    pulses = np.stack([rng.multinomial(30, densities[k] / densities[k].sum()) for k in early]).astype(np.float32)
+    log_ratio = np.log(densities[1] / densities[0])
+    best = roc_auc_score(early, pulses @ log_ratio)
+    assert best > 0.85
+    assert roc_auc_score(early, -mean_log_time(pulses, 0)[:, 0]) > best - 0.01
+
+
 def test_a_pulse_without_light_gives_finite_summaries():
     dark = np.zeros((2, 30), np.float32)
     dark[1] = -1
-    for summary in (log_areas, build_up, spans, log_width):
+    for summary in (log_areas, build_up, spans, log_width, partial(mean_log_time, start=3)):
         assert np.isfinite(summary(dark)).all()
 
 

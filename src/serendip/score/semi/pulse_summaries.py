@@ -33,6 +33,16 @@ def time_quantiles(pulse: Pulse, quantiles: tuple[float, ...] = QUANTILES) -> Fl
     return np.clip(np.column_stack(times), 0.0, pulse.shape[1])
 
 
+def mean_log_time(pulse: Pulse, start: int) -> Float[np.ndarray, "n 1"]:
+    """Mean of log(1 + samples since `start`) over the light; light before counts as 0 samples, negative samples not.
+
+    In xenon the logarithm of the ratio of electron to nuclear recoils' light rises nearly as log(time): so this one
+    number holds nearly all that the waveform tells of their times, with no weight to learn for each sample.
+    """
+    light, since = np.maximum(pulse, 0.0).astype(float), np.maximum(np.arange(pulse.shape[1]) - start, 0)
+    return (light @ np.log1p(since) / np.maximum(light.sum(axis=1), 1e-9))[:, None]
+
+
 def spans(pulse: Pulse) -> Float[np.ndarray, "n k"]:
     """The logarithms of how long before or after its median the rest of the light came, in samples."""
     times = time_quantiles(pulse)

@@ -1,4 +1,4 @@
-"""Tells nuclear from electron recoils by their waveforms and pattern, trained on calibration events of known kind.
+"""Tells nuclear from electron recoils by corrected areas and S1 timing, trained on calibration events of known kind.
 
 The place it has in the search is that of the classifier of arXiv:2410.00755; what it sees differs (see
 `representation`).
@@ -20,10 +20,11 @@ from serendip.nets.saving import load
 from serendip.nets.training import Progress, Training
 from serendip.nets.trees import labels_and_weights
 from serendip.score.fit_network import blank_estimator, fit_network, save_estimator
-from serendip.score.semi.representation import SUMMARIES, Representation
+from serendip.score.semi.representation import Representation
 from serendip.seeds import seed_for
 
 KIND = "recoil classifier"
+PARTS = ("corrected", "s1_delay")
 LEAST = 50  # events of each kind: with fewer, a network remembers them
 
 Labels = Bool[np.ndarray, " n"] | Int[np.ndarray, " n"] | Float[np.ndarray, " n"]
@@ -36,7 +37,8 @@ class RecoilClassifier(BaseEstimator):
     electron recoils, and `prior` moves them to another.
 
     Args:
-        parts: of the representation.
+        parts: of the representation. These five numbers tell more than the samples do; `SUMMARIES` there reads no
+            reconstructed column.
         modes: of the part `pattern` there.
         members: independent networks; each holds out other events.
         hidden: widths of the hidden layers.
@@ -55,7 +57,7 @@ class RecoilClassifier(BaseEstimator):
 
     def __init__(
         self,
-        parts: Sequence[str] = SUMMARIES,
+        parts: Sequence[str] = PARTS,
         *,
         modes: int = 24,
         members: int = 8,

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from serendip.data.recordings import Recordings
 from serendip.errors import InputError, require_events, unknown_name
 from serendip.score.semi.pattern_modes import PatternModes
-from serendip.score.semi.pulse_summaries import build_up, log_areas, log_width, signed_root
+from serendip.score.semi.pulse_summaries import build_up, log_areas, log_width, mean_log_time, signed_root
 from serendip.score.semi.tube_places import TubePlaces
 
 CHUNK = 4096  # events transformed at once
@@ -22,7 +22,7 @@ MOST = 20_000  # events that the parts learn from
 MOVING = (0.005, 0.998)  # mean part of the S1's light by a sample, between which the sample tells something
 NO_SAMPLES, NO_PLACES = np.empty(0, int), TubePlaces(np.empty((0, 2)))
 NO_MODES = PatternModes(np.empty(0), np.empty((0, 0)))
-SUMMARIES = ("areas", "s1_timing", "s2_width", "place")
+SUMMARIES = ("areas", "s1_delay", "s2_width", "place")
 
 Features = Float[np.ndarray, "n d"] | Float32[np.ndarray, "n d"]
 
@@ -30,11 +30,11 @@ Features = Float[np.ndarray, "n d"] | Float32[np.ndarray, "n d"]
 class Representation(BaseEstimator):
     """Recordings as standardised features: after `fit` the same map for every event.
 
-    Parts: `areas` (logarithms of the areas of S1, S2 and pattern), `s1_timing` (part of the S1's light by each sample,
-    where that moves), `s2_width` (diffusion tells the depth), `place` (the middle of the pattern and its r²),
-    `pattern` (the leading modes of its shape), `corrected` (columns: log cS1, log cS2, drift time, r²), `waveforms`
-    (S1, S2 and pattern, sample by sample), `roots` (their square roots, whose photon noise is nearly the same
-    everywhere).
+    Parts: `areas` (logarithms of the areas of S1, S2 and pattern), `s1_delay` (mean logarithm of the time of the S1's
+    light, one number), `s1_timing` (part of that light by each sample, where that moves), `s2_width` (diffusion tells
+    the depth), `place` (the middle of the pattern and its r²), `pattern` (the leading modes of its shape), `corrected`
+    (columns: log cS1, log cS2, drift time, r²), `waveforms` (S1, S2 and pattern, sample by sample), `roots` (their
+    square roots, whose photon noise is nearly the same everywhere).
 
     The fit of `place` reads the columns `x` and `y`, to learn where the tubes stand; `transform` reads none, but for
     `corrected`.
@@ -59,7 +59,7 @@ class Representation(BaseEstimator):
         require_events(LEAST, recordings=recordings)
         some = recordings[:: -(-len(recordings) // MOST)]  # all along the sample, whose kinds may stand in a row
         self.samples_, self.places_, self.modes_ = NO_SAMPLES, NO_PLACES, NO_MODES
-        if "s1_timing" in self.parts:
+        if {"s1_delay", "s1_timing"} & set(self.parts):
             self.samples_ = _moving_samples(some)
         if "place" in self.parts:
             self.places_ = _tube_places(some)
@@ -138,6 +138,10 @@ def _s1_timing(fitted: Representation, recordings: Recordings) -> Features:
     return build_up(recordings.require_pulses()[0])[:, fitted.samples_]
 
 
+def _s1_delay(fitted: Representation, recordings: Recordings) -> Features:
+    return mean_log_time(recordings.require_pulses()[0], int(fitted.samples_[0]))
+
+
 def _s2_width(fitted: Representation, recordings: Recordings) -> Features:
     return log_width(recordings.require_pulses()[1])
 
@@ -167,6 +171,7 @@ def _roots(fitted: Representation, recordings: Recordings) -> Features:
 
 PARTS: dict[str, Callable[[Representation, Recordings], Features]] = {
     "areas": _areas,
+    "s1_delay": _s1_delay,
     "s1_timing": _s1_timing,
     "s2_width": _s2_width,
     "place": _place,

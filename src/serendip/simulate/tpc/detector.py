@@ -1,5 +1,6 @@
 """A dual-phase xenon TPC, as numbers. Each step of the simulation takes from it what it needs."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -61,6 +62,12 @@ class Detector:
     coincidence_window: float = 200.0
 
     def __post_init__(self) -> None:
+        for name in self.__dataclass_fields__.keys() - {"name"}:
+            value = getattr(self, name)
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            self._require(name, number and math.isfinite(value), "a finite number")
+        for name in ("pmts", "coincidence"):
+            self._require(name, getattr(self, name) == int(getattr(self, name)), "a whole number")
         lengths = ("radius", "height", "pmts", "pmt_diameter", "pmt_distance")
         physics = ("drift_field", "density", "electron_lifetime", "single_electron_gain")
         times = ("s1_sample", "s2_sample", "coincidence", "coincidence_window")

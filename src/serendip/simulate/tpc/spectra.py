@@ -39,12 +39,13 @@ class Spectrum:
         Raises:
             InputError: nothing of the grid lies between them.
         """
-        low, high = max(low, float(self.energy[0])), min(high, float(self.energy[-1]))
-        if not low < high:
+        first, last = float(self.energy[0]), float(self.energy[-1])
+        if not max(low, first) < min(high, last):
             raise InputError(
-                f"Got energies from {low:g} to {high:g} keV, but expected a range that overlaps the spectrum's, "
-                f"{self.energy[0]:g}–{self.energy[-1]:g} keV."
+                f"energy: Got {low:g} to {high:g} keV, but expected a rising range that overlaps the spectrum's, "
+                f"{first:g}–{last:g} keV."
             )
+        low, high = max(low, first), min(high, last)
         inner = self.energy[(self.energy > low) & (self.energy < high)]
         energy = np.concatenate([[low], inner, [high]])
         return Spectrum(energy, self.at(energy))
@@ -85,5 +86,11 @@ class Spectrum:
 
 
 def flat_spectrum(low: float, high: float, rate: float = 1.0) -> Spectrum:
-    """The same rate /(t y keV) from one energy in keV to another."""
+    """The same rate /(t y keV) from one energy in keV to another.
+
+    Raises:
+        InputError: the second is not above the first.
+    """
+    if not low < high:
+        raise InputError(f"energy: Got {low:g} to {high:g} keV, but expected the lower energy first.")
     return Spectrum(np.array([low, high], float), np.full(2, float(rate)))
