@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from inspect import signature
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from serendip.config.analysis import Run
@@ -13,8 +14,10 @@ from serendip.errors import InputError, unknown_name
 from serendip.score.semi.recoil_classifier import RecoilClassifier
 from serendip.score.semi.recoil_vae import RecoilVae
 from serendip.simulate.tpc.detector import Detector, make_detector
+from serendip.simulate.tpc.drift import Drift
 from serendip.simulate.tpc.sources import SOURCES, fiducial_volume
 from serendip.simulate.tpc.wimps import HEAVIEST, LARGEST_CROSS_SECTION, LIGHTEST
+from serendip.simulate.tpc.yields import require_energies, require_liquid
 from serendip.stats.unbinned import STATISTICS
 
 BACKGROUNDS = [name for name in SOURCES if not name.startswith("flat_")]
@@ -274,8 +277,9 @@ class Recoil(Run):
                 f"gate.control: Got {list(self.gate.control)}, but expected energies above {high:g} keV, where none are "
                 "searched."
             )
-        _checked("detector", lambda: make_detector(self.detector))
-        _checked("data.simulate.detector", lambda: self.true_detector)
+        _checked("detector", lambda: _require_physics(make_detector(self.detector)))
+        _checked("data.simulate.detector", lambda: _require_physics(self.true_detector))
+        _checked("training", lambda: _require_yields(self.training))
         _checked("selection", lambda: fiducial_volume(make_detector(self.detector), self.selection.fiducial_mass))
         return self
 
@@ -291,6 +295,17 @@ class Recoil(Run):
     def masses(self) -> tuple[float, ...]:
         """Every signal that a pool is needed of, GeV, rising."""
         return tuple(sorted({*self.anomaly.masses, *self.sensitivity.masses}))
+
+
+def _require_physics(detector: Detector) -> None:
+    Drift.of(detector)
+    require_liquid(detector)
+
+
+def _require_yields(training: RecoilTraining) -> None:
+    for kind in ("er", "nr"):
+        require_energies(np.array(training.energy), kind)
+    require_energies(np.array(training.autoencoded), "er")
 
 
 def _checked(key: str, make: Callable[[], Any]) -> None:

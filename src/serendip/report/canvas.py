@@ -70,6 +70,13 @@ def with_unit(name: str, unit: str) -> str:
     return safe_text(f"{name} [{unit}]" if unit else name)
 
 
+def scientific(value: float) -> str:
+    """Three digits, such as 1.24×10⁻⁴⁸, as mathematics where there is a power of ten."""
+    mantissa, _, exponent = f"{value:.3g}".partition("e")
+    times = "" if mantissa == "1" else rf"{mantissa}\times"
+    return f"${times}10^{{{int(exponent)}}}$" if exponent else mantissa
+
+
 def poisson_errors(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Downward and upward 68.3 % errors of Poisson counts (Garwood 1936, doi:10.1093/biomet/28.3-4.437)."""
     tail = stats.norm.sf(1)

@@ -8,6 +8,7 @@ from serendip.report.canvas import GREY, RED, new_figure, safe_text, with_unit
 from serendip.report.latent_panels import LatentPanel, PredictivePanel
 
 COLUMNS = 4  # of small plots
+TICKS = [digit * 10.0**power for power in range(-1, 4) for digit in (1, 2, 5)]  # keV
 KINDS = (("Electron recoils", False, "o", 9), ("Nuclear recoils", True, "^", 13))  # label, kind, marker, size
 
 
@@ -27,7 +28,9 @@ def draw_latent(panel: LatentPanel) -> Figure:
     low, high = plots[0].get_ylim()
     plots[0].set_ylim(low, high + 0.12 * (high - low))
     plots[1].set_title(safe_text(panel.note), loc="right", fontsize=12, fontweight="normal", pad=10)
-    figure.colorbar(points, ax=plots, label=with_unit(panel.scale, "keV"), pad=0.01)
+    bar = figure.colorbar(points, ax=plots, label=with_unit(panel.scale, "keV"), pad=0.01)
+    bar.set_ticks([tick for tick in TICKS if norm.vmin <= tick <= norm.vmax], format="%g")
+    bar.minorticks_off()
     return figure
 
 

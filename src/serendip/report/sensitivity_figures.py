@@ -7,7 +7,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
-from serendip.report.canvas import COLOURS, GREY, LINES, MARKERS, legend_below, new_figure, safe_text, with_unit
+from serendip.report.canvas import (
+    COLOURS,
+    GREY,
+    LINES,
+    MARKERS,
+    legend_below,
+    new_figure,
+    safe_text,
+    scientific,
+    with_unit,
+)
 from serendip.report.sensitivity_panels import MedianBand, MixtureScanPanel, RejectionPanel
 
 SMALLEST_P = 1e-7
@@ -54,7 +64,7 @@ def draw_rejection(panel: RejectionPanel) -> Figure:
     for band, at, colour, marker, line in zip(
         panel.bands, panel.crossings, cycle(COLOURS), cycle(MARKERS), cycle(LINES)
     ):
-        crossing = "" if at is None else f": {panel.level:g}σ at {_number(at)}"
+        crossing = "" if at is None else f": {panel.level:g}σ at {scientific(at)}"
         _draw_band(ax, _below(band, panel.reach), colour, marker, line, f"{band.label}{crossing}")
         if at is not None:
             ax.plot([at, at], [0, panel.level], color=colour, lw=1.1, ls=line)
@@ -116,9 +126,3 @@ def _draw_levels(ax: Axes, bottom: float) -> None:
                 color="#66666c",
                 fontsize=11,
             )
-
-
-def _number(value: float) -> str:
-    """Three digits, such as 1.24×10⁻⁴⁸, as mathematics."""
-    mantissa, _, exponent = f"{value:.3g}".partition("e")
-    return f"{mantissa}" if not exponent else rf"${mantissa}\times10^{{{int(exponent)}}}$"

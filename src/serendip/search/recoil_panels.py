@@ -17,6 +17,7 @@ from serendip.report import (
     predictive_feature,
 )
 from serendip.report.anomaly_panels import filled
+from serendip.report.canvas import scientific
 from serendip.score.semi.latent import energy_plane, latent_energy_score
 from serendip.search.recoil_findings import RecoilFindings
 from serendip.search.recoil_power_panels import power_panels
@@ -48,7 +49,18 @@ def recoil_panels(found: RecoilFindings) -> tuple[list[Panel], list[str]]:
         latent_panel(found),
         predictive_panel(found),
     ]
-    return [*figures, *recoil_tables(found)], [_fixed(found), *_unblinded(found)]
+    return [*figures, *recoil_tables(found)], [_counted(found), _fixed(found), *_unblinded(found)]
+
+
+def _counted(found: RecoilFindings) -> str:
+    """Exposure, events, and what backgrounds alone would give."""
+    config, s = found.p.config, found.scores
+    expected = np.array([s.expected(kind) for kind in found.p.searched])
+    error = np.hypot.reduce(expected * [kind.uncertainty for kind in found.p.searched])
+    low, high = config.selection.energy
+    where = f"{config.exposure:g} t y in {config.selection.fiducial_mass:g} t, {low:g}–{high:g} keV after all cuts: "
+    seen = f"{len(s.columns('data')['cs1']):,} events; " if s.has("data") else ""
+    return f"{where}{seen}backgrounds alone give {expected.sum():,.0f} ± {error:,.0f}, beside Poisson fluctuations."
 
 
 def _fixed(found: RecoilFindings) -> str:
@@ -80,7 +92,7 @@ def anomaly_panel(found: RecoilFindings) -> AnomalyPanel:
         edges,
         np.sum(counts, axis=0),
         error,
-        tuple((f"{one.name}, {anomaly.cross_section:g} cm²", _counts(one, edges)) for one in signals),
+        tuple((f"{one.name}, {scientific(anomaly.cross_section)} cm²", _counts(one, edges)) for one in signals),
         filled(s.columns("data")["ts"], edges) if s.has("data") else None,
         float(test.cut) if np.isfinite(test.cut) else None,
         note=f"R = {s.ratio:g}",
@@ -159,7 +171,7 @@ def latent_panel(found: RecoilFindings) -> LatentPanel:
         plane[:, 1],
         energy,
         is_nr,
-        ("along ln E of electron recoils", "widest across it"),
+        ("along ln E of electron recoils", "most variance across it"),
         note=note,
         caption="Posterior means of events held out, by their true energies. "
         "R² is that of ln E read from all latent numbers; no nuclear recoil and no energy was trained on.",

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from serendip.report.canvas import scientific
 from serendip.report.sensitivity_panels import MedianBand, MixtureScanPanel, RejectionPanel
 from serendip.search.recoil_findings import RecoilFindings
 from serendip.search.recoil_statistics import tuning_of
@@ -34,7 +35,7 @@ def ratio_panel(found: RecoilFindings) -> MixtureScanPanel:
         "p(H0) against R",
         bands,
         found.scores.ratio,
-        note=f"{anomaly.cross_section:g} cm², {found.p.config.exposure:g} t y",
+        note=f"{scientific(anomaly.cross_section)} cm², {found.p.config.exposure:g} t y",
         caption="Median over pseudo-experiments with a signal, and the middle 68 % of them. R and the cut are those of the "
         "largest mean of the median Z, over all masses shown; none of these events comes back in the test.",
     )
@@ -51,10 +52,11 @@ def rejection_panel(found: RecoilFindings, mass: float, curves: tuple[RejectionC
         f"Rejection of background alone, {mass:g} GeV",
         bands,
         tuple(strength_at(one, level).value for one in curves),
-        tuple((f"{value:g}", value) for value in MARKED if low <= value <= high),
+        tuple((scientific(value), value) for value in MARKED if low <= value <= high),
         level=level,
         reach=min(one.reach for one in curves),
         note=f"{found.p.config.exposure:g} t y",
         caption="Median and middle 68 % of the same pseudo-experiments for every test. The signal-aware likelihood knows "
-        "the mass; the other tests know no signal, but for the choice of R and cut.",
+        "the mass; the other tests know no signal, but for the choice of R and cut. Left of where its line begins, the "
+        "likelihood finds no signal in half of the experiments.",
     )

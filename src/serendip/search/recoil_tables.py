@@ -29,7 +29,7 @@ def sensitivity_table(found: RecoilFindings) -> TablePanel:
         for curve in curves:
             at = strength_at(curve, level)
             rows.append((f"{task['mass']:g}", curve.name, at.value, at.error, at.events, at.why))
-    columns = ("mass [GeV]", "test", "cross section [cm²]", "±", "signal events", "")
+    columns = ("mass [GeV]", "test", "cross section [cm²]", "±", "signal events", "why none")
     caption = (
         f"Where the median pseudo-experiment reaches Z = {level:g}, at {found.p.config.exposure:g} t y. The last is "
     )
@@ -51,6 +51,7 @@ def backgrounds_table(found: RecoilFindings) -> TablePanel:
             events = found.p.deposits((source,)) * after
             recoil = "nuclear" if source.is_nr else "electron"
             rows.append((source.name, recoil, round(events, 2), source.uncertainty, source.summary, source.reference))
+    rows.append(("all", "", round(sum(row[2] for row in rows), 2), None, "", ""))
     return TablePanel(
         "backgrounds",
         "Backgrounds",
@@ -117,7 +118,11 @@ def cut_flow_table(found: RecoilFindings) -> TablePanel:
     cuts = list(dict.fromkeys(cut for flow in flows.values() for cut in flow if not cut.endswith("keV")))
     order = [*cuts[:3], "energy", *cuts[3:]]
     rows = [(name, *(_left(flow, cut) for cut in order)) for name, flow in flows.items()]
-    return TablePanel("cut_flow", "Cut flow", ("events", *order), tuple(rows), caption="Left after each cut in turn.")
+    low, high = found.p.config.gate.control
+    caption = (
+        f"Left after each cut in turn. Control: electron recoils of {low:g}–{high:g} keV, which two checks look at."
+    )
+    return TablePanel("cut_flow", "Cut flow", ("events", *order), tuple(rows), caption=caption)
 
 
 def _left(flow: dict[str, int], cut: str) -> int | None:

@@ -47,13 +47,12 @@ def test_what_is_no_electron_recoil_is_less_like_one(vae):
 
 
 def test_every_start_finds_a_use_for_the_latent_space():
-    short = FAST | {"epochs": 6, "prior_epochs": 0}
-    vaes = [Quick(**short, seed=seed).fit(ER) for seed in range(5)]
+    vaes = [Quick(**FAST | {"prior_epochs": 0}, seed=seed).fit(ER) for seed in range(5)]
     losses = [vae.losses_[1, -1] for vae in vaes]
     unused = 0.5 * np.log(2 * np.pi * np.e) * len(vaes[0].summaries_.names)  # of a normal for each summary
-    assert max(losses) < unused - 1
-    assert max(losses) - min(losses) < 1
-    assert max(len(vae.dead_) for vae in vaes) <= 2
+    assert max(losses) < unused - 3
+    assert max(losses) - min(losses) < 1.2
+    assert max(len(vae.dead_) for vae in vaes) == 0
 
 
 def test_the_parts_add_up_and_an_event_scores_the_same_alone(vae):

@@ -90,6 +90,16 @@ def tabulate(kind: Kind, detector: Detector) -> YieldTable:
         InputError: field or density is outside what NEST describes.
         MissingExtraError: nestpy is not installed.
     """
+    require_liquid(detector)
+    return _tabulate(kind, float(detector.drift_field), float(detector.density))
+
+
+def require_liquid(detector: Detector) -> None:
+    """Refuse what NEST has no yields for.
+
+    Raises:
+        InputError: field or density is outside what NEST describes.
+    """
     for name, value, (low, high), unit in (
         ("drift_field", detector.drift_field, VALID_FIELD, "V/cm"),
         ("density", detector.density, VALID_DENSITY, "g/cm³"),
@@ -98,7 +108,6 @@ def tabulate(kind: Kind, detector: Detector) -> YieldTable:
             raise InputError(
                 f"detector.{name}: Got {value:g}, but expected {low:g} to {high:g} {unit}, where NEST has yields."
             )
-    return _tabulate(kind, float(detector.drift_field), float(detector.density))
 
 
 @lru_cache(maxsize=64)
