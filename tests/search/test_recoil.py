@@ -27,7 +27,7 @@ SMALL = {
     "exposure": 2,
     "backgrounds": ["pp", "xenon136", "cevns_atmospheric"],
     "data": {"simulate": {"signal": {"mass": 50, "cross_section": 3e-46}, "seed": 7}},
-    "training": {"electron_recoils": 900, "nuclear_recoils": 500},
+    "training": {"electron_recoils": 900, "nuclear_recoils": 500, "autoencoder_energy": [1, 100]},
     "classifier": {"members": 1, "epochs": 4, "hidden": [16]},
     "vae": {"epochs": 3, "hidden": [32], "draws": 1, "prior_epochs": 0},
     "pool": {"electron_recoils": 3000, "nuclear_recoils": 2500, "signals": 2500, "batch": 3000},
@@ -270,7 +270,7 @@ def test_classifier_scores_are_those_of_a_small_example():
         ({"backgrounds": ["cevns_b8"]}, "backgrounds: Got none that reaches selection.energy"),
         ({"data": {"path": "nowhere.h5"}}, "data.path: Got nowhere.h5, but expected a file of recordings"),
         ({"calibration": {"path": "nowhere.h5"}}, "calibration.path: Got nowhere.h5"),
-        ({"detector": {"drift_field": 9000}}, "detector.drift_field: Got 9000, but expected"),
+        ({"detector": {"drift_field": 9000}}, "detector.drift_field: Got 9000 V/cm, but expected"),
     ],
 )
 def test_what_cannot_be_searched_is_refused_before_anything_is_written(changes, message, tmp_path):

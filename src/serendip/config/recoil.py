@@ -101,24 +101,14 @@ class RecoilTraining(Section):
     electron_recoils: int = Field(26_000, ge=100, description="how many; the autoencoder sees these alone")
     nuclear_recoils: int = Field(14_000, ge=100, description="how many, for the classifier")
     energy: Range = Field((1.0, 100.0), description="of the deposits, keV")
-    autoencoder_energy: Range | None = Field(
-        None, description="of the autoencoder's, if others: near the searched ones, −ELBO is sharper there"
+    autoencoder_energy: Range = Field(
+        (1.0, 20.0), description="of the autoencoder's: near the searched ones, −ELBO is sharper there"
     )
     held_out: float = Field(
         0.4, gt=0, lt=1, description="part kept to judge the classifier and to standardise the terms of the score"
     )
 
-    _order = field_validator("energy")(_rising)
-
-    @field_validator("autoencoder_energy")
-    @classmethod
-    def _rises(cls, given: Range | None) -> Range | None:
-        return given if given is None else _rising(given)
-
-    @property
-    def autoencoded(self) -> Range:
-        """Of the autoencoder's deposits, keV."""
-        return self.autoencoder_energy or self.energy
+    _order = field_validator("energy", "autoencoder_energy")(_rising)
 
 
 class RecoilPool(Section):
@@ -160,7 +150,13 @@ def _settings_of(model: type) -> Any:
 class Anomaly(Section):
     """TS = −ELBO + R · H_B, both terms standardised; what is `auto` is chosen from simulation, before data are seen."""
 
-    ratio: Annotated[float, Field(ge=0, allow_inf_nan=False)] | Literal["auto"] = Field("auto", description="R")
+    along: Literal["energy"] | None = Field(
+        "energy",
+        description="−ELBO is standardised along the energy, and blind to it; null, as published: low energies are odd too",
+    )
+    ratio: Annotated[float, Field(ge=0, allow_inf_nan=False)] | Literal["auto"] = Field(
+        "auto", description="R; auto takes the smallest whose median Z is within 0.1 of the best"
+    )
     ratios: list[Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(
         [0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0], min_length=1, description="among which R is chosen"
     )
@@ -277,6 +273,11 @@ class Recoil(Run):
                 f"gate.control: Got {list(self.gate.control)}, but expected energies above {high:g} keV, where none are "
                 "searched."
             )
+        for key in ("energy", "autoencoder_energy"):
+            if (given := getattr(self.training, key))[1] < high:
+                raise ValueError(
+                    f"training.{key}: Got {list(given)}, but expected them to reach {high:g} keV, which is searched."
+                )
         _checked("detector", lambda: _require_physics(make_detector(self.detector)))
         _checked("data.simulate.detector", lambda: _require_physics(self.true_detector))
         _checked("training", lambda: _require_yields(self.training))
@@ -305,7 +306,7 @@ def _require_physics(detector: Detector) -> None:
 def _require_yields(training: RecoilTraining) -> None:
     for kind in ("er", "nr"):
         require_energies(np.array(training.energy), kind)
-    require_energies(np.array(training.autoencoded), "er")
+    require_energies(np.array(training.autoencoder_energy), "er")
 
 
 def _checked(key: str, make: Callable[[], Any]) -> None:

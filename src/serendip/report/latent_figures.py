@@ -15,7 +15,8 @@ KINDS = (("Electron recoils", False, "o", 9), ("Nuclear recoils", True, "^", 13)
 def draw_latent(panel: LatentPanel) -> Figure:
     """One plot a kind of event, with common axes and colours; the other kind lies under it in grey."""
     figure, plots = new_figure(panel.title, 10.6, 5.0, ncols=2, sharex=True, sharey=True)
-    norm = LogNorm(float(panel.energy.min(initial=100.0)), float(panel.energy.max(initial=1.0)))
+    low, high = float(panel.energy.min(initial=100.0)), float(panel.energy.max(initial=1.0))
+    norm = LogNorm(low, high)
     for ax, (label, kind, marker, size) in zip(plots, KINDS):
         own = panel.is_nr == kind
         ax.scatter(panel.x[~own], panel.y[~own], s=4, color=GREY, alpha=0.25, lw=0, rasterized=True)
@@ -25,11 +26,12 @@ def draw_latent(panel: LatentPanel) -> Figure:
         handle = Line2D([], [], ls="", marker=marker, color=points.cmap(0.6), label=f"{label} ({own.sum():,})")
         ax.legend(handles=[handle], loc="upper right")
     plots[0].set_ylabel(safe_text(panel.axes[1]))
-    low, high = plots[0].get_ylim()
-    plots[0].set_ylim(low, high + 0.12 * (high - low))
+    bottom, top = plots[0].get_ylim()
+    plots[0].set_ylim(bottom, top + 0.12 * (top - bottom))
     plots[1].set_title(safe_text(panel.note), loc="right", fontsize=12, fontweight="normal", pad=10)
     bar = figure.colorbar(points, ax=plots, label=with_unit(panel.scale, "keV"), pad=0.01)
-    bar.set_ticks([tick for tick in TICKS if norm.vmin <= tick <= norm.vmax], format="%g")
+    ticks = [tick for tick in TICKS if low <= tick <= high]
+    bar.set_ticks(ticks, labels=[f"{tick:g}" for tick in ticks])
     bar.minorticks_off()
     return figure
 

@@ -1,5 +1,6 @@
 """The trained models of a recoil search, as bytes that travel from the tasks that train to those that score."""
 
+import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -50,7 +51,7 @@ class Models:
 def _function(models: Models) -> AnomalyFunction:
     classifier, vae = from_bytes(RecoilClassifier.load, models.classifier), from_bytes(RecoilVae.load, models.vae)
     if not models.standard:
-        return AnomalyFunction(vae, classifier)
+        return AnomalyFunction(vae, classifier, along=json.loads(models.config)["anomaly"]["along"])
     return from_bytes(lambda path: AnomalyFunction.load(path, vae, classifier), models.standard)
 
 

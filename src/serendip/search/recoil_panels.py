@@ -18,11 +18,11 @@ from serendip.report import (
 )
 from serendip.report.anomaly_panels import filled
 from serendip.report.canvas import scientific
-from serendip.score.semi.latent import energy_plane, latent_energy_score
+from serendip.score.semi.latent import MIN_EVENTS, energy_plane, latent_energy_score
 from serendip.search.recoil_findings import RecoilFindings
 from serendip.search.recoil_power_panels import power_panels
 from serendip.search.recoil_statistics import learned_test
-from serendip.search.recoil_tables import recoil_tables
+from serendip.search.recoil_tables import expected_background, recoil_tables
 from serendip.simulate.tpc.response import pmt_positions
 from serendip.stats.pseudo_experiments import Pool
 from serendip.stats.two_sample import two_sample_test
@@ -46,7 +46,7 @@ def recoil_panels(found: RecoilFindings) -> tuple[list[Panel], list[str]]:
         *power_panels(found),
         pulse_panel(found),
         bands_panel(found),
-        latent_panel(found),
+        *latent_panels(found),
         predictive_panel(found),
     ]
     return [*figures, *recoil_tables(found)], [_counted(found), _fixed(found), *_unblinded(found)]
@@ -55,12 +55,11 @@ def recoil_panels(found: RecoilFindings) -> tuple[list[Panel], list[str]]:
 def _counted(found: RecoilFindings) -> str:
     """Exposure, events, and what backgrounds alone would give."""
     config, s = found.p.config, found.scores
-    expected = np.array([s.expected(kind) for kind in found.p.searched])
-    error = np.hypot.reduce(expected * [kind.uncertainty for kind in found.p.searched])
+    expected, error = expected_background(found)
     low, high = config.selection.energy
     where = f"{config.exposure:g} t y in {config.selection.fiducial_mass:g} t, {low:g}–{high:g} keV after all cuts: "
     seen = f"{len(s.columns('data')['cs1']):,} events; " if s.has("data") else ""
-    return f"{where}{seen}backgrounds alone give {expected.sum():,.0f} ± {error:,.0f}, beside Poisson fluctuations."
+    return f"{where}{seen}backgrounds alone give {expected:,.0f} ± {error:,.0f}, beside Poisson fluctuations."
 
 
 def _fixed(found: RecoilFindings) -> str:
@@ -157,14 +156,16 @@ def bands_panel(found: RecoilFindings) -> BandPanel:
     )
 
 
-def latent_panel(found: RecoilFindings) -> LatentPanel:
-    """What the autoencoder, trained on electron recoils alone, knows of the energy."""
+def latent_panels(found: RecoilFindings) -> list[LatentPanel]:
+    """What the autoencoder, trained on electron recoils alone, knows of the energy; nothing where few were held out."""
     judged = found.judged
     latent, energy, is_nr = judged["latent"], judged["latent_energy"], judged["latent_nr"]
+    if min(np.sum(is_nr), np.sum(~is_nr)) < MIN_EVENTS:
+        return []
     plane = energy_plane(latent, energy, is_nr)
     scores = latent_energy_score(latent, energy, is_nr)
     note = ", ".join(f"{name.upper()}: R² {score.r2:.2f}" for name, score in scores.items())
-    return LatentPanel(
+    panel = LatentPanel(
         "latent",
         "Latent space",
         plane[:, 0],
@@ -176,6 +177,7 @@ def latent_panel(found: RecoilFindings) -> LatentPanel:
         caption="Posterior means of events held out, by their true energies. "
         "R² is that of ln E read from all latent numbers; no nuclear recoil and no energy was trained on.",
     )
+    return [panel]
 
 
 def predictive_panel(found: RecoilFindings) -> PredictivePanel:

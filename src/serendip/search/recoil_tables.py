@@ -44,21 +44,31 @@ def sensitivity_table(found: RecoilFindings) -> TablePanel:
 
 def backgrounds_table(found: RecoilFindings) -> TablePanel:
     """Rates, what is left after cuts, and where the rates come from."""
-    rows = []
+    rows: list[tuple[str | float, ...]] = []
     for kind in found.p.searched:
         after = found.scores.expected(kind) / found.p.deposits(kind.sources)
         for source in kind.sources:
             events = found.p.deposits((source,)) * after
             recoil = "nuclear" if source.is_nr else "electron"
             rows.append((source.name, recoil, round(events, 2), source.uncertainty, source.summary, source.reference))
-    rows.append(("all", "", round(sum(row[2] for row in rows), 2), None, "", ""))
+    expected, error = expected_background(found)
+    rows.append(("all", "", round(expected, 2), round(error / expected, 4), "", ""))
+    left_out = set(found.p.config.backgrounds) - {str(row[0]) for row in rows}
+    below = f" None of these energies: {', '.join(sorted(left_out))}." if left_out else ""
     return TablePanel(
         "backgrounds",
         "Backgrounds",
         ("source", "recoils", "events after cuts", "relative uncertainty", "what it is", "reference"),
         tuple(rows),
-        caption="Expected in the exposure; sources of one kind of recoil share the part that passes the cuts.",
+        caption="Expected in the exposure; sources of one kind of recoil share the part that passes the cuts." + below,
     )
+
+
+def expected_background(found: RecoilFindings) -> tuple[float, float]:
+    """Events of all backgrounds after cuts, and what their rates' uncertainties make of that."""
+    events = np.array([found.scores.expected(kind) for kind in found.p.searched])
+    errors = events * [kind.uncertainty for kind in found.p.searched]
+    return float(events.sum()), float(np.hypot.reduce(errors))
 
 
 def classifier_table(found: RecoilFindings) -> TablePanel:

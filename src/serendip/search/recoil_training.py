@@ -33,7 +33,7 @@ def _train_classifier(p: RecoilPrepared) -> RecoilClassifier:
 
 def _train_vae(p: RecoilPrepared) -> RecoilVae:
     n = round(p.config.training.electron_recoils * (1 - p.config.training.held_out))
-    events = _flat(p, "flat_er", n, "train vae", p.config.training.autoencoded)
+    events = _flat(p, "flat_er", n, "train vae", p.config.training.autoencoder_energy)
     return RecoilVae(**p.config.vae.given, seed=p.seed("vae") % LARGEST_SEED).fit(events)
 
 
@@ -63,10 +63,8 @@ def judge_task(models: Models, index: int) -> dict[str, object]:
     function.fit(standard_events(p))
     events, is_nr = flat_events(p, "held out", p.config.training.held_out)
     energy = np.asarray(events.truth["recoil_energy"], dtype=float)
-    low, high = p.config.training.autoencoded
-    learned = np.flatnonzero(
-        ~is_nr & (energy >= low) & (energy < high)
-    )  # electron recoils of the autoencoder's energies
+    low, high = p.config.training.autoencoder_energy
+    learned = np.flatnonzero(~is_nr & (energy >= low) & (energy < high))  # as the autoencoder has seen
     rows = np.sort(np.concatenate([learned, np.flatnonzero(is_nr)]))
     shown = rows[np.linspace(0, len(rows) - 1, min(SHOWN, len(rows))).astype(int)]
     return {

@@ -15,6 +15,8 @@ from serendip.stats.score_density import ScoreDensity
 from serendip.stats.sensitivity import BAND
 from serendip.stats.unbinned import UnbinnedTest
 
+PLATEAU = 0.1  # in Z: another training of the models moves it by as much
+
 Combine = Callable[[Mapping[str, np.ndarray], float], np.ndarray]
 
 
@@ -41,7 +43,10 @@ class Tuning:
 
     @property
     def best(self) -> tuple[float, float]:
-        """Ratio and kept part of the largest mean of the signals' median Z."""
+        """The smallest ratio, with its best cut, whose mean of the signals' median Z is within `PLATEAU` of the largest.
+
+        On a plateau the choice would be noise, and a large ratio is blind to whatever the second term was not taught.
+        """
         ratio, keep = self._best
         return float(self.ratios[ratio]), float(self.keeps[keep])
 
@@ -62,8 +67,8 @@ class Tuning:
     @property
     def _best(self) -> tuple[int, int]:
         mean = self.z[..., 1].mean(axis=0)
-        ratio, keep = np.unravel_index(int(mean.argmax()), mean.shape)
-        return int(ratio), int(keep)
+        ratio = int(np.flatnonzero(mean.max(axis=1) >= mean.max() - PLATEAU)[0])
+        return ratio, int(mean[ratio].argmax())
 
 
 def weighted_sum(first: str, second: str) -> Combine:

@@ -35,6 +35,8 @@ def test_a_range_outside_the_spectrum_is_refused(energies: tuple[float, float]) 
 
 def test_what_is_no_spectrum_is_refused() -> None:
     with pytest.raises(InputError, match="do not rise"):
+        Spectrum(np.array([2.0, 1.0]), np.ones(2))
+    with pytest.raises(InputError, match="Got 2 to 1 keV"):
         flat_spectrum(2.0, 1.0)
     with pytest.raises(InputError, match="below 0"):
         flat_spectrum(1.0, 2.0, -1.0)
