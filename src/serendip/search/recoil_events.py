@@ -93,7 +93,7 @@ def data_recordings(p: RecoilPrepared) -> Recordings:
     given = p.config.data
     assert given is not None  # `samples` saw to it
     if given.path is not None:
-        return _read("data.path", given.path)
+        return _read("data.path", given.path, p.detector.pmts)
     assert given.simulate is not None  # so the config has it
     seed = given.simulate.seed
     region = p.config.selection.energy[0], p.config.gate.control[1]
@@ -122,19 +122,21 @@ def calibration_recordings(p: RecoilPrepared) -> Recordings:
     calibration = p.config.calibration
     assert calibration is not None  # `samples` saw to it
     if calibration.path is not None:
-        return _read("calibration.path", calibration.path)
+        return _read("calibration.path", calibration.path, p.detector.pmts)
     low, high = p.deposited((p.config.selection.energy[0], p.config.gate.control[1]), False)
     assert calibration.simulate is not None  # so the config has it
     sources = (SOURCES["flat_er"].within(low, high),)
     return p.simulate(sources, calibration.simulate, p.seed("calibration"), true=True)
 
 
-def _read(key: str, path: str) -> Recordings:
+def _read(key: str, path: str, pmts: int) -> Recordings:
     try:
         recordings = read_recordings(path)
-        recordings.require_pulses()
+        _, _, pattern = recordings.require_pulses()
     except InputError as error:
         raise type(error)(f"{key}: {error}") from error
+    if (seen := pattern.shape[1]) != pmts:
+        raise InputError(f"{key}: Got patterns of {seen} PMTs, but expected {pmts} as the simulated detector has.")
     if len(recordings) == 0:
         raise TooFewEventsError(f"{key}: Got no event in {path}, but expected some.")
     return recordings

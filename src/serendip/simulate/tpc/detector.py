@@ -63,11 +63,7 @@ class Detector:
 
     def __post_init__(self) -> None:
         for name in self.__dataclass_fields__.keys() - {"name"}:
-            value = getattr(self, name)
-            number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            self._require(name, number and math.isfinite(value), "a finite number")
-        for name in ("pmts", "coincidence"):
-            self._require(name, getattr(self, name) == int(getattr(self, name)), "a whole number")
+            self._require(name, math.isfinite(getattr(self, name)), "a finite number")
         lengths = ("radius", "height", "pmts", "pmt_diameter", "pmt_distance")
         physics = ("drift_field", "density", "electron_lifetime", "single_electron_gain")
         times = ("s1_sample", "s2_sample", "coincidence", "coincidence_window")
@@ -129,4 +125,16 @@ def make_detector(given: str | dict[str, Any]) -> Detector:
     for name in changes:
         if name not in fields:
             raise InputError("detector: " + unknown_name("key", name, fields))
+        _require_type(name, changes[name])
     return replace(DETECTORS[preset], **changes)
+
+
+def _require_type(name: str, value: Any) -> None:
+    """Text for `name`, whole numbers for counts, numbers for all else."""
+    types, expected = {
+        "name": ((str,), "text"),
+        "pmts": ((int,), "a whole number"),
+        "coincidence": ((int,), "a whole number"),
+    }.get(name, ((int, float), "a number"))
+    if not isinstance(value, types) or isinstance(value, bool):
+        raise InputError(f"detector.{name}: Got {value}, but expected {expected}.")
