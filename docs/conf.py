@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).parent / "_build_tools"))
 
 from serendip import __version__
 from serendip.config.goodness_of_fit import FitGate
-from serendip.config.recoil import RecoilGate
+from serendip.config.recoil_sections import RecoilGate
 from serendip.config.schema import Gate
 
 project = "Serendip"

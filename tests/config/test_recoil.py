@@ -80,6 +80,8 @@ def test_a_pool_is_made_of_every_mass_that_anything_asks_for():
         ({"selection": {"fiducial_mass": 60}}, "^selection: fiducial mass: Got 60 t"),
         ({"classifier": {"membrs": 2}}, r"^classifier\.membrs: Got setting 'membrs', .*'members'"),
         ({"vae": {"seed": 2}}, r"^vae\.seed: Got setting 'seed'"),
+        ({"pool": {"signals": 1500}}, r"^pool\.signals: Got 1,500 .*expected 2,000"),
+        ({"training": {"autoencoder_energy": [1, 8]}}, r"^training\.autoencoder_energy: Got \[1.0, 8.0\]"),
         ({"anomaly": {"ratio": -1}}, r"^anomaly\.ratio: Got -1"),
         ({"anomaly": {"keep": 0}}, r"^anomaly\.keep: Got 0"),
         ({"test": {"statistic": "exces"}}, r"^test\.statistic: Got statistic 'exces', .*'excess'"),

@@ -195,6 +195,7 @@ def dask_config(settings: EngineSettings) -> dict[str, Any]:
         "distributed.worker.memory.target": False,
         "distributed.worker.memory.spill": False,
         "distributed.worker.memory.pause": False,  # a paused worker would hold its tasks for ever
+        "distributed.admin.large-graph-warning-threshold": "1GB",  # a stage may hand all that came before to its tasks
         "distributed.logging.distributed": "critical",
     }
 

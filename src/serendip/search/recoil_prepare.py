@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from serendip.config import Recoil
-from serendip.config.recoil import Background
+from serendip.config.recoil_sections import Background
 from serendip.data.recordings import Recordings
 from serendip.errors import InputError
 from serendip.features.recoil_selection import RecoilSelection
