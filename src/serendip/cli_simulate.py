@@ -93,7 +93,13 @@ def simulate_drift_tubes(events: int, cathode: float, threshold: float, seed: in
 @click.option("--energy", type=float, nargs=2, help="Lowest and highest, keV.  [default: all of the spectrum]")
 @click.option("--quick", is_flag=True, help="Areas and positions alone, without waveforms and patterns.")
 @click.option("--detector", default="darwin", show_default=True, help="Preset to start from.")
-@click.option("--set", "changes", multiple=True, metavar="KEY=NUMBER", help="Change a number of the detector.")
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a number of the detector, or give s1_map or s2_map, a file.",
+)
 @click.option("--fiducial", type=float, help="Mass to fill, t; 0 for all.  [default: 31.5, or all of a smaller liquid]")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Threads.")
 @seed_option
@@ -198,12 +204,15 @@ def _source(kind: str, mass: float | None, sigma: float, energy: tuple[float, fl
 
 
 def _detector(preset: str, changes: tuple[str, ...]) -> "Detector":
-    """The preset with the numbers that `KEY=NUMBER` changes."""
-    from serendip.simulate.tpc.detector import make_detector
+    """The preset with the values that `KEY=VALUE` changes."""
+    from serendip.simulate.tpc.detector import TEXTS, make_detector
 
     numbers: dict[str, str | float] = {"preset": preset}
     for change in changes:
         key, _, value = change.partition("=")
+        if key in TEXTS and value:
+            numbers[key] = value
+            continue
         try:
             numbers[key] = int(value) if value.lstrip("-").isdigit() else float(value)
         except ValueError:

@@ -30,6 +30,7 @@ from serendip.score.semi.recoil_classifier import RecoilClassifier
 from serendip.score.semi.recoil_vae import RecoilVae
 from serendip.simulate.tpc.detector import Detector, make_detector
 from serendip.simulate.tpc.drift import Drift
+from serendip.simulate.tpc.maps import read_map
 from serendip.simulate.tpc.sources import fiducial_volume
 from serendip.simulate.tpc.yields import require_energies, require_liquid
 from serendip.stats.template import FEWEST_SIMULATED
@@ -128,6 +129,9 @@ class Recoil(Run):
 def _require_physics(detector: Detector) -> None:
     Drift.of(detector)
     require_liquid(detector)
+    for path in (detector.s1_map, detector.s2_map):
+        if path is not None:
+            read_map(path, detector)
 
 
 def _require_yields(training: RecoilTraining) -> None:

@@ -133,6 +133,8 @@ class RecoilFindings:
         given = [
             s.path for s in (self.p.config.data, self.p.config.calibration) if s is not None and s.path is not None
         ]
+        detector = self.p.config.true_detector
+        given += [path for path in (detector.s1_map, detector.s2_map) if path is not None]
         files = [Path(path) for path in given]
         return [{"name": f.name, "sha256": sha256_of(f), "bytes": f.stat().st_size} for f in files]
 

@@ -13,6 +13,7 @@ from serendip.seeds import rng_for
 from serendip.simulate.tpc import DARWIN
 from serendip.simulate.tpc.light import LightCollection
 from serendip.simulate.tpc.maps import read_map, tabulate_map, uniform_map
+from serendip.simulate.tpc.steps import make_steps
 
 XENON1T = replace(DARWIN, name="xenon1t", radius=47.9, height=97.0, pmts=127, drift_field=82.0)
 DATA = Path(os.environ.get("SERENDIP_DATA") or Path(__file__).parents[4] / "shared" / "data") / "xenon"
@@ -118,3 +119,15 @@ def test_names_the_maps_of_a_file_where_another_is_asked_for(tmp_path):
     (tmp_path / "text.json").write_text("x y z", "utf-8")
     with pytest.raises(InputError, match="Got no JSON"):
         read_map(tmp_path / "text.json", DARWIN)
+
+
+@needs_data
+def test_a_detector_that_names_its_maps_is_simulated_with_them():
+    pytest.importorskip("nestpy")
+    named, given = (
+        make_steps(replace(XENON1T, s1_map=str(S1_MAP), s2_map=str(S2_MAP))),
+        make_steps(XENON1T, S1_MAP, S2_MAP),
+    )
+    np.testing.assert_array_equal(named.light.relative.values, given.light.relative.values)
+    np.testing.assert_array_equal(named.gas.relative.values, given.gas.relative.values)
+    assert not np.array_equal(named.light.relative.values, make_steps(XENON1T).light.relative.values)

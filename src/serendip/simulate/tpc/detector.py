@@ -2,9 +2,12 @@
 
 import math
 from dataclasses import dataclass, replace
+from types import NoneType
 from typing import Any
 
 from serendip.errors import InputError, unknown_name
+
+TEXTS = {"name", "s1_map", "s2_map"}  # all other keys are numbers
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class Detector:
         s1_sample: width of a sample of the S1 waveform, ns; 200 of them.
         s2_sample: the same of the S2 waveform, 300 of them.
         coincidence: PMTs that must see the S1 within `coincidence_window`, ns.
+        s1_map: file with relative S1 light yields in XENON's JSON format, see `read_map`; None for an analytic map.
+        s2_map: the same for the S2; None for one yield everywhere.
     """
 
     name: str = "darwin"
@@ -60,9 +65,11 @@ class Detector:
     s2_sample: float = 50.0
     coincidence: int = 4
     coincidence_window: float = 200.0
+    s1_map: str | None = None
+    s2_map: str | None = None
 
     def __post_init__(self) -> None:
-        for name in self.__dataclass_fields__.keys() - {"name"}:
+        for name in self.__dataclass_fields__.keys() - TEXTS:
             self._require(name, math.isfinite(getattr(self, name)), "a finite number")
         lengths = ("radius", "height", "pmts", "pmt_diameter", "pmt_distance")
         physics = ("drift_field", "density", "electron_lifetime", "single_electron_gain")
@@ -130,11 +137,13 @@ def make_detector(given: str | dict[str, Any]) -> Detector:
 
 
 def _require_type(name: str, value: Any) -> None:
-    """Text for `name`, whole numbers for counts, numbers for all else."""
-    types, expected = {
-        "name": ((str,), "text"),
-        "pmts": ((int,), "a whole number"),
-        "coincidence": ((int,), "a whole number"),
-    }.get(name, ((int, float), "a number"))
+    """Text for names of things and files, whole numbers for counts, numbers for all else."""
+    types: tuple[type, ...]
+    if name in TEXTS:
+        types, expected = (str, NoneType), "text"
+    elif name in ("pmts", "coincidence"):
+        types, expected = (int,), "a whole number"
+    else:
+        types, expected = (int, float), "a number"
     if not isinstance(value, types) or isinstance(value, bool):
         raise InputError(f"detector.{name}: Got {value}, but expected {expected}.")

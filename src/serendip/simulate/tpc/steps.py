@@ -70,13 +70,14 @@ def make_steps(detector: Detector, s1_map: str | Path | None = None, s2_map: str
 
     Args:
         detector: gives the numbers.
-        s1_map: a file in XENON's JSON format with relative S1 light yields; None for an analytic map.
-        s2_map: the same for the S2; None for the same yield everywhere.
+        s1_map: in place of the detector's own.
+        s2_map: in place of the detector's own.
 
     Raises:
         InputError: a map cannot be read or is of another geometry, or a number has no tabulated physics.
         MissingExtraError: nestpy is not installed.
     """
+    s1_map, s2_map = s1_map or detector.s1_map, s2_map or detector.s2_map
     light = LightCollection.of(detector) if s1_map is None else LightCollection.from_file(s1_map, detector)
     gas = Electroluminescence.of(detector, None if s2_map is None else read_map(s2_map, detector))
     drift = Drift.of(detector)
