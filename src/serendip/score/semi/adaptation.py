@@ -16,10 +16,10 @@ from serendip.data.recordings import Recordings
 from serendip.errors import InputError, require_events
 from serendip.nets.adversarial import AdversarialMlp, adversarial_loss, mean_kind_logit, stacked_adversaries
 from serendip.nets.chunks import in_chunks
-from serendip.nets.saving import load
 from serendip.nets.training import Progress, Training
-from serendip.score.fit_network import blank_estimator, fit_network, save_estimator
+from serendip.score.fit_network import fit_network
 from serendip.score.semi.representation import SUMMARIES, Representation
+from serendip.score.semi.represented import load_represented, save_represented
 from serendip.seeds import seed_for
 
 KIND = "adapted classifier"
@@ -144,8 +144,7 @@ class AdaptedClassifier(BaseEstimator):
 
     def save(self, path: str | Path) -> None:
         """Write settings, representation and networks as arrays and JSON, all or nothing."""
-        learned = self.representation_.learned()
-        save_estimator(self, path, (self.model_, learned), {"shapes": [array.shape for array in learned]}, KIND)
+        save_represented(self, path, KIND)
 
     @classmethod
     def load(cls, path: str | Path) -> "AdaptedClassifier":
@@ -154,12 +153,7 @@ class AdaptedClassifier(BaseEstimator):
         Raises:
             InputError: the file is missing, broken, of another kind or version.
         """
-        classifier, facts = blank_estimator(cls, path, KIND)
-        empty = tuple(np.empty(shape) for shape in facts["shapes"])
-        tree = classifier._build(len(empty[0])), empty
-        classifier.model_, learned = load(path, lambda _: tree, KIND)
-        classifier.representation_ = Representation(classifier.parts, modes=classifier.modes).restore(learned)
-        return classifier
+        return load_represented(cls, path, KIND)
 
     def _build(self, inputs: int) -> AdversarialMlp:
         """Networks before training, their arrays stacked."""

@@ -16,11 +16,11 @@ from serendip.data.recordings import Recordings
 from serendip.errors import InputError, require_events
 from serendip.nets.chunks import in_chunks
 from serendip.nets.mlp import Mlp, cross_entropy, mean_logit, stacked_mlps
-from serendip.nets.saving import load
 from serendip.nets.training import Progress, Training
 from serendip.nets.trees import labels_and_weights
-from serendip.score.fit_network import blank_estimator, fit_network, save_estimator
+from serendip.score.fit_network import fit_network
 from serendip.score.semi.representation import Representation
+from serendip.score.semi.represented import load_represented, save_represented
 from serendip.seeds import seed_for
 
 KIND = "recoil classifier"
@@ -143,9 +143,7 @@ class RecoilClassifier(BaseEstimator):
 
     def save(self, path: str | Path) -> None:
         """Write settings, representation and networks as arrays and JSON, all or nothing."""
-        learned = self.representation_.learned()
-        facts = {"shapes": [array.shape for array in learned]}
-        save_estimator(self, path, (self.model_, learned), facts, KIND)
+        save_represented(self, path, KIND)
 
     @classmethod
     def load(cls, path: str | Path) -> "RecoilClassifier":
@@ -154,12 +152,7 @@ class RecoilClassifier(BaseEstimator):
         Raises:
             InputError: the file is missing, broken, of another kind or version.
         """
-        classifier, facts = blank_estimator(cls, path, KIND)
-        empty = tuple(np.empty(shape) for shape in facts["shapes"])
-        tree = classifier._build(len(empty[0])), empty
-        classifier.model_, learned = load(path, lambda _: tree, KIND)
-        classifier.representation_ = Representation(classifier.parts, modes=classifier.modes).restore(learned)
-        return classifier
+        return load_represented(cls, path, KIND)
 
     def _build(self, features: int) -> Mlp:
         """Networks before training, their arrays stacked."""
