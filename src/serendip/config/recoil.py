@@ -86,7 +86,8 @@ class Recoil(Run):
         self._require_energies()
         self._require_pools()
         _checked("detector", lambda: _require_physics(make_detector(self.detector)))
-        _checked("data.simulate.detector", lambda: _require_physics(self.true_detector))
+        if self.data is not None and self.data.simulate is not None and self.data.simulate.detector:
+            _checked("data.simulate.detector", lambda: _require_physics(self.true_detector))
         _checked("training", lambda: _require_yields(self.training))
         _checked("selection", lambda: fiducial_volume(make_detector(self.detector), self.selection.fiducial_mass))
         return self

@@ -16,6 +16,7 @@ from serendip.seeds import rng_for, seed_for
 from serendip.simulate.tpc.sources import SOURCES
 
 Scored = dict[str, np.ndarray]
+SAMPLES = ("data", "calibration")
 KEPT = ("cs1", "cs2", "energy")  # of the reconstructed columns, beside the terms of the score
 PER_CALL = 10_000  # deposits recorded at once, at most
 FEWEST_KEPT = 0.005  # of the simulated events of a kind
@@ -64,9 +65,6 @@ def joined(parts: Sequence[Mapping[str, Any]]) -> Scored:
     """The arrays of several tasks, one after the other."""
     names = [name for name, value in parts[0].items() if isinstance(value, np.ndarray)]
     return {name: np.concatenate([part[name] for part in parts]) for name in names}
-
-
-SAMPLES = ("data", "calibration")
 
 
 def sample_task(models: Models, index: int) -> dict[str, object]:

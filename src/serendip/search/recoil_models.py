@@ -1,6 +1,5 @@
 """The trained models of a recoil search, as bytes that travel from the tasks that train to those that score."""
 
-import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from jaxtyping import UInt8
 from serendip.score.semi.anomaly_function import AnomalyFunction
 from serendip.score.semi.recoil_classifier import RecoilClassifier
 from serendip.score.semi.recoil_vae import RecoilVae
+from serendip.search.recoil_prepare import recoil_prepared
 
 T = TypeVar("T")
 
@@ -51,7 +51,7 @@ class Models:
 def _function(models: Models) -> AnomalyFunction:
     classifier, vae = from_bytes(RecoilClassifier.load, models.classifier), from_bytes(RecoilVae.load, models.vae)
     if not models.standard:
-        return AnomalyFunction(vae, classifier, along=json.loads(models.config)["anomaly"]["along"])
+        return AnomalyFunction(vae, classifier, along=recoil_prepared(models.config).config.anomaly.along)
     return from_bytes(lambda path: AnomalyFunction.load(path, vae, classifier), models.standard)
 
 

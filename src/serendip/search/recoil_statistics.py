@@ -73,15 +73,8 @@ def test_task(scores: Scores, index: int) -> dict[str, object]:
         one = _calibrated(s, learned_test(s, statistic), s.backgrounds("toys"))
         found[f"{statistic} toys"] = one.null.toys
         if s.has("data"):
-            found[f"{statistic} observed"] = np.array(observed(one, s.columns("data")))
+            found[f"{statistic} observed"] = np.array(one.observed(s.columns("data")))
     return {**found, "uniform": background_p_values(s)}
-
-
-def observed(one: CalibratedTest, columns: Mapping[str, np.ndarray]) -> float:
-    """The statistic of data."""
-    codes = one.test.codes(columns)
-    counts = np.bincount(codes[codes >= 0], minlength=one.test.cells)
-    return float(one.test.statistics(counts[None])[0])
 
 
 def background_p_values(s: OpenScores) -> np.ndarray:
@@ -96,7 +89,7 @@ def background_p_values(s: OpenScores) -> np.ndarray:
         one = calibrate_test(
             test, [first for first, _ in halves], toys=REPEATED_TOYS, seed=seed, largest_overlap=ANY_OVERLAP
         )
-        value = observed(one, one_data_set([second for _, second in halves], rng_for(seed, "repeated data")))
+        value = one.observed(one_data_set([second for _, second in halves], rng_for(seed, "repeated data")))
         p[i] = toy_p_value(int(np.sum(one.null.toys >= value)), REPEATED_TOYS).p
     return p
 

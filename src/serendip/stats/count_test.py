@@ -47,10 +47,15 @@ class CalibratedTest:
     test: CountTest
     null: NullDistribution
 
+    def observed(self, columns: Mapping[str, np.ndarray]) -> float:
+        """The statistic of data, a row an event."""
+        codes = self.test.codes(columns)
+        counts = np.bincount(codes[codes >= 0], minlength=self.test.cells)
+        return float(self.test.statistics(counts[None])[0])
+
     def p_value(self, columns: Mapping[str, np.ndarray], *, seed: int = 0) -> PValue:
         """The p of data, a row an event, with its interval."""
-        counts = np.bincount((codes := self.test.codes(columns))[codes >= 0], minlength=self.test.cells)
-        return self.null.p_value(float(self.test.statistics(counts[None])[0]), seed=seed)
+        return self.null.p_value(self.observed(columns), seed=seed)
 
     def z(self, counts: Counts) -> Float[np.ndarray, " toys"]:
         """Z of many data sets by their counts in the test's cells."""

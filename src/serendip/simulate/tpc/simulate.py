@@ -116,8 +116,6 @@ def _record(
     deposits: Deposits, detector: Detector, steps: Steps, pulses: bool, seed: int, first: int, threads: int
 ) -> Recordings:
     """What triggers of one chunk; may be nothing."""
-    if seed < 0 or first < 0:
-        raise InputError(f"Got seed={seed} and first={first}, but expected non-negative integers.")
     require_inside(deposits, detector)
     photons, electrons = draw_quanta(deposits, detector, seed, first)
     detected = np.empty((len(deposits), areas.COLUMNS))
